@@ -5,7 +5,7 @@ import { HoldfastError } from '@holdfast/foundation/errors';
 import { service, stack, type Service } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { openDependencies, type Dependencies } from './dependencies.js';
-import { whoSends } from './http/access.js';
+import { authenticate } from './http/access.js';
 import { cors, requireHost } from './http/foreign-pages.js';
 import { httpServer } from './http/http-server.js';
 import { mountRoutes } from './http/mount-routes.js';
@@ -42,7 +42,7 @@ function createApp(deps: Dependencies): Express {
   app.set('etag', false);
   app.set('trust proxy', settings.access.trustProxy);
   app.use(
-    requestContext(log, (req) => whoSends(settings.access, req)),
+    requestContext(log, (req) => authenticate(settings.access, req.headers)),
     countRequests(deps.metrics.http, () => deps.redisStates.doubt()),
     boundUnreadBodies(),
     requireHost(settings),

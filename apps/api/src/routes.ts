@@ -1,4 +1,3 @@
-import type { CloudinarySettings } from '@holdfast/foundation/config';
 import { createTickets } from '@holdfast/shared/direct-uploads';
 import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import type { Dependencies } from './dependencies.js';
@@ -13,10 +12,9 @@ import { followMedia } from './media/follow-media.js';
 import { uploadForm } from './media/media-fields.js';
 import { listMedia, listQuery, showMedia } from './media/read-media.js';
 import { countUploads, showMetrics } from './metrics/api-metrics.js';
-import { buildDocument } from './openapi/document.js';
-import { inputSchema } from './openapi/json-schema.js';
+import { buildDocument, inputSchema } from './openapi/document.js';
 import { schemas } from './openapi/schemas.js';
-import { consolePage, docsPage, serveFixed, servePage, servePageFile, type Page } from './pages/pages.js';
+import { consolePage, docsPage, serveFixed, servePage, type Page } from './pages/pages.js';
 import { QUEUE_BOARD_PATH, queueBoard } from './queue-board/queue-board.js';
 import { checkHealth, live, ready, showDatabaseStatus } from './status/show-status.js';
 import {
@@ -41,9 +39,9 @@ export function routes(deps: Dependencies): readonly Route[] {
   const sync = { query: startSyncQuery, body: startSyncBody, handle: startSync(deps) };
   const table: readonly Route[] = [
     page('/', 'The console', consolePage),
-    pageFile('/console/:file', 'A part of the console', consolePage),
+    page('/console/:file', 'A part of the console', consolePage),
     page('/docs', 'This description as a page', docsPage),
-    pageFile('/docs/:file', 'A part of the page /docs', docsPage),
+    page('/docs/:file', 'A part of the page /docs', docsPage),
     route({
       ...openPage,
       path: '/openapi.json',
@@ -175,7 +173,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       summary: 'Show one record',
       params: mediaId,
       headers: ['If-None-Match'],
-      answers: { 200: { body: schemas.Media, headers: ['ETag'] }, 304: notModified },
+      answers: { 200: record, 304: notModified },
       errors: findErrors,
       handle: showMedia(deps),
     }),
@@ -198,16 +196,8 @@ export function routes(deps: Dependencies): readonly Route[] {
         'A merge: fields that are left out stay as they are, null clears. Unknown fields are refused.',
       body: mediaChanges,
       answers: {
-        200: {
-          description: 'The record, as it is in the catalog and on the host.',
-          body: schemas.Media,
-          headers: ['ETag'],
-        },
-        202: {
-          description: 'The record, as it is in the catalog. It is still on its way to the host.',
-          body: schemas.Media,
-          headers: ['ETag'],
-        },
+        200: { description: 'The record, as it is in the catalog and on the host.', ...record },
+        202: { description: 'The record, which is still on its way to the host.', ...record },
       },
       errors: [...changeErrors, 'MEDIA_DELETING', 'HOST_REJECTED', 'HOST_TIMEOUT'],
       handle: editMedia(deps),
@@ -221,7 +211,16 @@ export function routes(deps: Dependencies): readonly Route[] {
       errors: changeErrors,
       handle: removeMedia(deps),
     }),
-    { method: 'ALL', path: QUEUE_BOARD_PATH, role: 'admin', page: true, serve: queueBoard(deps.queues) },
+    {
+      method: 'ALL',
+      path: QUEUE_BOARD_PATH,
+      role: 'admin',
+      page: true,
+      tag: 'pages',
+      summary: 'Bull Board, which answers all below its path',
+      answers: {},
+      serve: queueBoard(deps.queues),
+    },
     ...directRoutes(deps),
     {
       ...readMedia,
@@ -251,6 +250,7 @@ const openStatus = { method: 'GET', role: 'open', tag: 'status' } as const;
 const readStatus = { method: 'GET', role: 'read', tag: 'status' } as const;
 const readSync = { method: 'GET', role: 'read', tag: 'sync' } as const;
 const readMedia = { method: 'GET', role: 'read', publicRead: true, tag: 'media' } as const;
+const record = { body: schemas.Media, headers: ['ETag'] } as const;
 const mediaId = { id: 'A ULID; for assets found on the host `cld-` and the asset id.' };
 const writeMedia = {
   path: '/api/media/:id',
@@ -279,8 +279,13 @@ const startSyncRow = {
 
 /** What only Cloudinary can do: take files from clients themselves, and notify us. */
 function directRoutes(deps: Dependencies): readonly Route[] {
-  const { host } = deps.settings;
-  const direct = host.kind === 'cloudinary' ? directHandlers(deps, host) : null;
+  const { host, uploads } = deps.settings;
+  const tickets = createTickets(deps.redis.request, deps.keys);
+  const direct = host.kind === 'cloudinary' && {
+    sign: signTicket({ folder: host.folder, uploads, tickets, host: deps.host }),
+    complete: completeUpload(deps.uploads, tickets, deps),
+    notify: receiveNotification(deps, host),
+  };
   const none = (): Promise<never> =>
     Promise.reject(
       new HoldfastError('NOT_SUPPORTED', 'this needs Cloudinary; here the files are in a local folder'),
@@ -294,7 +299,7 @@ function directRoutes(deps: Dependencies): readonly Route[] {
         'Post `fields` and the file, as multipart/form-data, to `url` before `expiresAt`; then call `complete`. Every field of the body is optional. On the local host: 501.',
       answers: { 200: schemas.Ticket },
       errors: [...redisErrors, 'FILE_TOO_LARGE', 'UNSUPPORTED_TYPE', 'NOT_SUPPORTED'],
-      ...(direct === null ? { handle: none } : { body: ticketRequest, handle: direct.sign }),
+      ...(direct ? { body: ticketRequest, handle: direct.sign } : { handle: none }),
     }),
     route({
       ...writeUpload,
@@ -314,7 +319,7 @@ function directRoutes(deps: Dependencies): readonly Route[] {
         'UNSUPPORTED_TYPE',
         'NOT_SUPPORTED',
       ],
-      handle: direct?.complete ?? none,
+      handle: direct ? direct.complete : none,
     }),
     {
       method: 'POST',
@@ -328,37 +333,22 @@ function directRoutes(deps: Dependencies): readonly Route[] {
       content: { type: 'application/json', schema: { type: 'object' } },
       answers: { 200: schemas.NotificationReceived },
       errors: [...redisErrors, 'INVALID_SIGNATURE', 'CLIENT_ABORTED', 'NOT_SUPPORTED'],
-      serve: direct?.notify ?? none,
+      serve: direct ? direct.notify : none,
     },
   ];
 }
 
-function directHandlers(deps: Dependencies, cloudinary: CloudinarySettings) {
-  const { uploads } = deps.settings;
-  const { request } = deps.redis;
-  const tickets = createTickets(request, deps.keys);
-  return {
-    sign: signTicket({ folder: cloudinary.folder, uploads, tickets, host: deps.host }),
-    complete: completeUpload(deps.uploads, tickets, deps),
-    notify: receiveNotification(deps, cloudinary),
-  };
-}
-
 function page(path: string, summary: string, shown: Page): Route {
-  const answers = { 200: { type: 'text/html', headers: ['ETag'] }, 304: notModified } as const;
-  return route({ ...openPage, path, summary, answers, handle: servePage(shown) });
-}
-
-function pageFile(path: string, summary: string, shown: Page): Route {
-  return route({
+  const isPart = path.endsWith(':file');
+  return {
     ...openPage,
     path,
     summary,
-    params: { file: 'Name of a script or a style sheet of the page.' },
-    answers: { 200: { type: '*/*', headers: ['ETag'] }, 304: notModified },
-    errors: ['NOT_FOUND'],
-    handle: servePageFile(shown),
-  });
+    params: isPart ? { file: 'Name of a script or a style sheet of the page.' } : {},
+    answers: { 200: { type: isPart ? '*/*' : 'text/html', headers: ['ETag'] }, 304: notModified },
+    errors: isPart ? ['NOT_FOUND'] : [],
+    handle: servePage(shown),
+  };
 }
 
 const notModified = { headers: ['ETag'] } as const;
@@ -366,10 +356,8 @@ const fileHeaders = ['ETag', 'Last-Modified', 'Accept-Ranges'] as const;
 
 /** Of an upload, however its bytes came. */
 function accepted(...more: readonly ResponseHeader[]): Readonly<Record<201 | 202, AnswerDescription>> {
-  const answer = {
-    body: schemas.MediaAnswer,
-    headers: ['Location', 'Preference-Applied', ...more],
-  } as const;
+  const headers = ['Location', 'Preference-Applied', ...more] as const;
+  const answer = { body: schemas.MediaAnswer, headers };
   return {
     201: { description: 'Verified, within the time that `Prefer` allowed.', ...answer },
     202: { description: 'Permanent; the record is being verified.', ...answer },

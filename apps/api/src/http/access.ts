@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
 import { roles, type AccessSettings, type ApiKey, type Role } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
@@ -13,7 +13,7 @@ import type { Route } from './route.js';
  */
 export function requireAccess(
   access: Pick<AccessSettings, 'publicRead'>,
-  { path, role: needed, publicRead, page }: Pick<Route, 'path' | 'role' | 'publicRead' | 'page'>,
+  { path, role: needed, publicRead, page }: Route,
   limitFailedLogins: RequestHandler,
 ): RequestHandler {
   const open = needed === 'open' || (publicRead === true && access.publicRead);
@@ -44,14 +44,6 @@ function askForKey(req: Request, res: Response, isPage = false): HoldfastError {
   return new HoldfastError('UNAUTHENTICATED');
 }
 
-const sender = Symbol('sender');
-
-/** As `authenticate`, once for each request. */
-export function whoSends(access: Pick<AccessSettings, 'keys'>, req: IncomingMessage): Client {
-  const known = req as IncomingMessage & { [sender]?: Client };
-  return (known[sender] ??= authenticate(access, req.headers));
-}
-
 /** Path of the one route that nothing holds back. */
 export const UPLOAD_PATH = '/api/media/upload';
 const probes = new Set(['/livez', '/readyz']);
@@ -64,7 +56,7 @@ const probes = new Set(['/livez', '/readyz']);
 export function lineOf(access: Pick<AccessSettings, 'keys'>, req: Request, hasPaused: boolean): Line {
   const { method, url } = req;
   if (hasPaused && probes.has(url)) return { name: `probes-${addressOf(req)}`, isLimited: true };
-  const client = whoSends(access, req);
+  const client = authenticate(access, req.headers);
   const name = nameOf(client, req);
   const isUpload = method === 'POST' && url.split('?', 1)[0] === UPLOAD_PATH;
   return isUpload && hasRole(client, 'write')

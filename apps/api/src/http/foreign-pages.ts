@@ -11,7 +11,7 @@ import type { Route } from './route.js';
  * Requires the Host header of HTTP/1.1. Where no key is needed and only this machine is served, it must name this machine or
  * PUBLIC_URL: any site can point a name of its own here (DNS rebinding), and its pages could read everything. Browsers always send Host.
  */
-export function requireHost({ access, http }: Pick<Settings, 'access' | 'http'>): RequestHandler {
+export function requireHost({ access, http }: Settings): RequestHandler {
   const isGuarded = access.keys.length === 0 && isLoopback(http.host);
   const publicName = http.publicUrl === undefined ? null : new URL(http.publicUrl).hostname;
   return (req, _res, next) => {
@@ -48,10 +48,7 @@ const harmless = new Set(['GET', 'HEAD', 'OPTIONS']);
  * without keys a request needs none. So such a request must come from our own pages or, without keys, from an origin of CORS_ORIGINS.
  * Browsers never add tokens by themselves.
  */
-export function refuseCrossSite(
-  { access, http }: Pick<Settings, 'access' | 'http'>,
-  { changes }: Pick<Route, 'changes'>,
-): RequestHandler {
+export function refuseCrossSite({ access, http }: Settings, { changes }: Route): RequestHandler {
   const ownHost = http.publicUrl === undefined ? null : new URL(http.publicUrl).host;
   return (req, _res, next) => {
     const { via } = contextOf(req).client;

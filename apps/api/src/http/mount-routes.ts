@@ -1,26 +1,22 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Router, type RequestHandler, type Response } from 'express';
-import type { Settings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { endTurn } from '@holdfast/shared/http';
-import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
+import type { Dependencies } from '../dependencies.js';
 import { requireAccess } from './access.js';
 import { refuseCrossSite } from './foreign-pages.js';
 import { limitFailedLogins, limitWrites } from './rate-limit.js';
 import { readJson } from './request-bodies.js';
 import { clientOf, contextOf, goneWith } from './request-context.js';
-import { parseInput } from './request-input.js';
-import type { Answer, PlainRoute, Route, VerbRoute } from './route.js';
-
-interface MountOptions {
-  settings: Pick<Settings, 'access' | 'http'>;
-  keys: RedisKeys;
-  redis: { request: RedisClient };
-}
+import { parseInput, splitTags } from './request-input.js';
+import type { Answer, PlainRoute, Route } from './route.js';
 
 /** The table as an Express router: paths in the order of the table, each with an answer for methods it does not allow. */
-export function mountRoutes(routes: readonly Route[], { settings, keys, redis }: MountOptions): Router {
+export function mountRoutes(
+  routes: readonly Route[],
+  { settings, keys, redis }: Pick<Dependencies, 'settings' | 'keys' | 'redis'>,
+): Router {
   const router = Router();
   const writes = limitWrites(redis.request, keys, settings.access.rateLimitPerMinute);
   const failedLogins = limitFailedLogins();
@@ -33,22 +29,21 @@ export function mountRoutes(routes: readonly Route[], { settings, keys, redis }:
   for (const path of new Set(routes.map((route) => route.path))) {
     const here = routes.filter((route) => route.path === path);
     const place = router.route(path);
-    const verbs = here.filter((route): route is VerbRoute => route.method !== 'ALL');
     // Express serves HEAD as GET, but HEAD must not change anything.
-    if (verbs.some(({ changes }) => changes === true)) place.head(otherMethods(path, verbs));
+    if (here.some(({ changes }) => changes === true)) place.head(otherMethods(path, here));
     for (const route of here) {
       const handlers = [...guards(route), 'serve' in route ? route.serve : servePlain(route)];
       if (route.method === 'ALL') router.use(path, ...handlers);
       else place[verbOf[route.method]](...handlers);
     }
-    if (verbs.length > 0) place.all(otherMethods(path, verbs));
+    if (here.every(({ method }) => method !== 'ALL')) place.all(otherMethods(path, here));
   }
   return router;
 }
 
 const verbOf = { GET: 'get', POST: 'post', PATCH: 'patch', DELETE: 'delete' } as const;
 
-function otherMethods(path: string, here: readonly VerbRoute[]): RequestHandler {
+function otherMethods(path: string, here: readonly Route[]): RequestHandler {
   const methods = here.flatMap(({ method, changes }) =>
     method === 'GET' && changes !== true ? ['GET', 'HEAD'] : [method],
   );
@@ -88,18 +83,25 @@ function servePlain(route: PlainRoute): RequestHandler {
   };
 }
 
-async function send(res: Response, { status, body, text, stream, headers = {} }: Answer): Promise<void> {
+async function send(res: Response, { status, body, stream, headers }: Answer): Promise<void> {
   if (res.destroyed) return;
-  if (res.getHeader('Cache-Control') === undefined) res.setHeader('Cache-Control', 'no-store');
-  for (const [name, value] of Object.entries(headers)) {
+  for (const [name, value] of Object.entries({ 'Cache-Control': 'no-store', ...headers })) {
     if (name === 'Vary') res.vary(value);
     else res.setHeader(name, value);
   }
-  res.status(status);
-  if (stream !== undefined && res.req.method !== 'HEAD') await sendStream(res, stream);
-  else if (text !== undefined) res.send(text);
-  else if (body === undefined) res.end();
-  else res.json(body);
+  const { req } = res;
+  const isKnown = ['GET', 'HEAD'].includes(req.method) && hasTag(req.get('if-none-match'), headers?.['ETag']);
+  res.status(isKnown ? 304 : status);
+  if (stream !== undefined && req.method !== 'HEAD') await sendStream(res, stream);
+  else res.send(body);
+}
+
+/** `If-None-Match`: whether the client has this already. Compared weakly, as the RFC wants it. */
+function hasTag(header = '', tag: string | undefined): boolean {
+  if (tag === undefined) return false;
+  return (
+    header.trim() === '*' || splitTags(header).some((candidate) => candidate.replace(/^W\//, '') === tag)
+  );
 }
 
 /** A stream that fails cuts the connection, so that the answer is not mistaken for a complete one. A client that leaves is not an error. */

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import type { ErrorRequestHandler } from 'express';
 import {
   errorCatalogue,
@@ -27,30 +26,22 @@ export const errorHandler: ErrorRequestHandler = (thrown: unknown, req, res, _ne
   else if (isFailure && (status !== 503 || redisRefusal(error) === 'unknown'))
     log.warn('http.failed', { code, error });
   else log.debug('http.refused', { code, error });
-  sendProblem(res, error, requestId);
-};
-
-/** An answer that is already under way is cut, so that nobody mistakes it for a whole one. */
-function sendProblem(res: ServerResponse, error: HoldfastError, requestId: string): void {
+  // An answer that is already under way is cut, so that nobody mistakes it for a whole one.
   if (res.headersSent) {
     res.destroy();
     return;
   }
-  const problem = problemOf(error, requestId);
-  const body = JSON.stringify(problem);
   for (const name of ['ETag', 'Last-Modified', 'Accept-Ranges', 'Content-Disposition', 'Content-Encoding'])
     res.removeHeader(name);
   res.setHeader('Cache-Control', 'no-store');
-  const entry: ErrorEntry = errorCatalogue[error.code];
+  const entry: ErrorEntry = errorCatalogue[code];
   const retryAfterSeconds = error.retryAfterSeconds ?? entry.retryAfterSeconds;
   if (retryAfterSeconds !== undefined)
     res.setHeader('Retry-After', String(Math.max(1, Math.ceil(retryAfterSeconds))));
-  res.writeHead(problem.status, {
-    'Content-Type': PROBLEM_TYPE,
-    'Content-Length': Buffer.byteLength(body),
-  });
-  res.end(res.req.method === 'HEAD' ? undefined : body);
-}
+  res.setHeader('Content-Type', PROBLEM_TYPE);
+  // As bytes, since Express adds a charset to text.
+  res.status(status).send(Buffer.from(JSON.stringify(problemOf(error, requestId))));
+};
 
 /** Errors of Express and its body parsers by their status; each says itself what is wrong. */
 const foreignErrors: Readonly<Record<number, ErrorCode>> = {

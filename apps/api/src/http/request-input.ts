@@ -6,11 +6,7 @@ const MOST_PROBLEMS = 20;
 const LONGEST_PATH = 100;
 
 /** The input as the schema gives it. Throws INVALID_REQUEST with the first problems by the names of their fields. */
-export function parseInput<Schema extends z.ZodType>(
-  schema: Schema,
-  input: unknown,
-  detail: string,
-): z.infer<Schema> {
+export function parseInput<T>(schema: z.ZodType<T>, input: unknown, detail: string): T {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.flatMap((issue) => problemsOf(issue, namesOf(schema)));
@@ -25,13 +21,11 @@ const namesOf = (schema: z.ZodType): readonly string[] =>
   schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 
 function problemsOf(issue: z.core.$ZodIssue, names: readonly string[]): FieldProblem[] {
-  const path = issue.path.map(String).join('.');
-  if (issue.code !== 'unrecognized_keys')
-    return [{ path: path.slice(0, LONGEST_PATH), message: issue.message }];
-  return issue.keys.map((key) => ({
-    path: (path === '' ? key : `${path}.${key}`).slice(0, LONGEST_PATH),
-    message: path === '' ? unknown(key, names) : 'is unknown',
-  }));
+  const pathTo = (...key: string[]): string =>
+    [...issue.path.map(String), ...key].join('.').slice(0, LONGEST_PATH);
+  if (issue.code !== 'unrecognized_keys') return [{ path: pathTo(), message: issue.message }];
+  const known = issue.path.length === 0 ? names : [];
+  return issue.keys.map((key) => ({ path: pathTo(key), message: unknown(key, known) }));
 }
 
 /** With the name that was probably meant: one letter in three may differ. */
@@ -53,11 +47,4 @@ export const pageLimit = (usual: number, most: number) =>
 /** The tags of `If-Match` or `If-None-Match`, as they are written. */
 export function splitTags(header: string): string[] {
   return header.match(/(?:W\/)?"[^"]*"/g) ?? [];
-}
-
-/** `If-None-Match`: whether the client has this already. Compared weakly, as the RFC wants it. */
-export function hasTag(header: string | undefined, tag: string): boolean {
-  if (header === undefined) return false;
-  if (header.trim() === '*') return true;
-  return splitTags(header).some((candidate) => candidate.replace(/^W\//, '') === tag);
 }

@@ -22,16 +22,17 @@ export interface Input<Param extends string = never, Query = undefined, Body = u
 
 export interface Answer {
   status: number;
-  /** Sent as JSON; absent for answers without a body. */
-  body?: unknown;
-  /** Sent as it is instead. Its type must be among the headers. */
-  text?: string | Buffer;
+  /** An object is sent as JSON. Text and bytes are sent as they are; their type must be among the headers. */
+  body?: object | string;
   /** Sent piece by piece instead, as fast as the client reads. Its type must be among the headers. */
   stream?: AsyncIterable<string>;
   headers?: Readonly<Record<string, string>>;
 }
 
-interface RouteAccess {
+/** One method of one path: what the server mounts, and what the OpenAPI document says of it. */
+interface Row {
+  /** `ALL`: everything below the path, by an application of its own, which is not in the document. */
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'ALL';
   /** In Express' notation. */
   path: string;
   /** `open`: for everyone, keys are ignored. */
@@ -44,23 +45,7 @@ interface RouteAccess {
   limited?: true;
   /** Changes something although its method is GET. */
   changes?: true;
-}
-
-/** One answer of a route, as the OpenAPI document describes it. */
-export interface AnswerDescription {
-  /** The name of its status by default. */
-  description?: string;
-  /** The JSON body, one of the schemas of the document; absent for answers without one. */
-  body?: z.ZodType;
-  /** The media type of a body that is not JSON. */
-  type?: string;
-  headers?: readonly ResponseHeader[];
-}
-
-/** One method of one path: what the server mounts, and what the OpenAPI document says of it. */
-interface Verb extends RouteAccess {
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
-  tag: 'media' | 'uploads' | 'sync' | 'status' | 'pages';
+  tag: (typeof tags)[number];
   summary: string;
   description?: string;
   /** What each parameter of the path is. */
@@ -74,29 +59,34 @@ interface Verb extends RouteAccess {
   errors?: readonly ErrorCode[];
 }
 
+export const tags = ['media', 'uploads', 'sync', 'status', 'pages'] as const;
+
+/** One answer of a route, as the OpenAPI document describes it. */
+export interface AnswerDescription {
+  /** The name of its status by default. */
+  description?: string;
+  /** The JSON body, one of the schemas of the document; absent for answers without one. */
+  body?: z.ZodType;
+  /** The media type of a body that is not JSON. */
+  type?: string;
+  headers?: readonly ResponseHeader[];
+}
+
 /** A route whose handler is a plain function: the edge checks its input against the schemas and sends its answer. */
-export interface PlainRoute extends Verb {
+export interface PlainRoute extends Row {
   /** Without a schema the body is not read. */
   body?: z.ZodType;
   handle(input: Input<string, unknown, unknown>): Promise<Answer>;
 }
 
 /** A route whose handler reads or sends a stream. It knows Express, and checks its input itself. */
-export interface RawRoute extends Verb {
+interface RawRoute extends Row {
   /** The body that it reads, as JSON Schema says it. */
   content?: { type: string; schema: Readonly<Record<string, unknown>> };
   serve: RequestHandler;
 }
 
-export type VerbRoute = PlainRoute | RawRoute;
-
-/** Everything below a path, all methods: an application of its own. */
-export interface MountedRoute extends RouteAccess {
-  method: 'ALL';
-  serve: RequestHandler;
-}
-
-export type Route = VerbRoute | MountedRoute;
+export type Route = PlainRoute | RawRoute;
 
 /** A plain route whose handler takes exactly what the schemas and the parameters of its row yield. */
 export function route<

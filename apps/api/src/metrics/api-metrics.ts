@@ -152,8 +152,8 @@ export const showMetrics = (deps: Dependencies) => async (): Promise<Answer> => 
   show('host_free_bytes', 'Bytes that the disk of the local host still takes.', await freeBytesOf(deps.host));
 
   const { registry } = deps.metrics;
-  const text = `${await registry.metrics()}\n${await gauges.metrics()}`;
-  return { status: 200, text, headers: { 'Content-Type': registry.contentType } };
+  const body = `${await registry.metrics()}\n${await gauges.metrics()}`;
+  return { status: 200, body, headers: { 'Content-Type': registry.contentType } };
 };
 
 type Series = readonly (readonly [labels: Record<string, string>, value: number])[];

@@ -3,15 +3,8 @@ import { z } from 'zod';
 import type { AccessSettings } from '@holdfast/foundation/config';
 import { errorCatalogue, PROBLEM_TYPE, type ErrorCode } from '@holdfast/foundation/errors';
 import { requestHeaders, responseHeaders, type ResponseHeader } from '../http/described-headers.js';
-import type { Route, VerbRoute } from '../http/route.js';
-import { componentSchemas, inputSchema, refTo, type JsonSchema } from './json-schema.js';
-
-export interface OpenApiDocument {
-  openapi: string;
-  paths: Record<string, Record<string, JsonSchema>>;
-  components: { schemas: Record<string, JsonSchema> } & Record<string, unknown>;
-  [part: string]: unknown;
-}
+import { tags, type AnswerDescription, type Route } from '../http/route.js';
+import { schemas } from './schemas.js';
 
 const DESCRIPTION = `Keeps media files permanently: once the answer is 201 or 202, the file is never lost.
 
@@ -21,19 +14,23 @@ answers \`HEAD\`, except the one that starts a sync. An upload and a deletion an
 record. Responses may gain fields. \`x-role\` names the role that a key needs: admin includes write, and write includes read. If
 no key is configured, none is needed. \`/admin/queues\` (role admin) is Bull Board, a web page.`;
 
+export type OpenApiDocument = ReturnType<typeof buildDocument>;
+
+const text = { type: 'string' };
+
 /** What the document must know of the settings. */
 type DocumentedAccess = Pick<AccessSettings, 'keys' | 'publicRead'>;
 
 /** The OpenAPI document of the routes that this process serves. Bull Board, which is a page of its own, is not in it. */
-export function buildDocument(routes: readonly Route[], access: DocumentedAccess): OpenApiDocument {
-  const paths: OpenApiDocument['paths'] = {};
+export function buildDocument(routes: readonly Route[], access: DocumentedAccess) {
+  const paths: Record<string, Record<string, JsonSchema>> = {};
   for (const route of routes) {
     if (route.method === 'ALL') continue;
     (paths[templateOf(route.path)] ??= {})[route.method.toLowerCase()] = describe(route, access);
   }
   const headers = Object.entries(responseHeaders).map(([name, description]) => [
     name,
-    { description, schema: { type: 'string' } },
+    { description, schema: text },
   ]);
   return {
     openapi: '3.1.0',
@@ -44,7 +41,7 @@ export function buildDocument(routes: readonly Route[], access: DocumentedAccess
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
-    tags: ['media', 'uploads', 'sync', 'status', 'pages'].map((name) => ({ name })),
+    tags: tags.map((name) => ({ name })),
     paths,
     components: {
       schemas: componentSchemas(),
@@ -68,7 +65,7 @@ export function templateOf(path: string): string {
 }
 
 /** Members that are undefined are not in the JSON. */
-function describe(route: VerbRoute, access: DocumentedAccess): JsonSchema {
+function describe(route: Route, access: DocumentedAccess): JsonSchema {
   const { method, path, role, publicRead } = route;
   const isOpen = role === 'open' || access.keys.length === 0 || (publicRead === true && access.publicRead);
   return {
@@ -85,20 +82,14 @@ function describe(route: VerbRoute, access: DocumentedAccess): JsonSchema {
   };
 }
 
-function parametersOf({ params = {}, query, headers = [] }: VerbRoute): readonly JsonSchema[] {
+function parametersOf({ params = {}, query, headers = [] }: Route): readonly JsonSchema[] {
   const { properties = {}, required = [] } = (query === undefined ? {} : inputSchema(query)) as {
     properties?: Record<string, JsonSchema>;
     required?: string[];
   };
-  const text = { type: 'string' };
+  const inPath = { in: 'path', required: true, schema: text };
   return [
-    ...Object.entries(params).map(([name, description]) => ({
-      in: 'path',
-      name,
-      required: true,
-      description,
-      schema: text,
-    })),
+    ...Object.entries(params).map(([name, description]) => ({ ...inPath, name, description })),
     ...Object.entries(properties).map(([name, { description, ...schema }]) => ({
       in: 'query',
       name,
@@ -110,7 +101,7 @@ function parametersOf({ params = {}, query, headers = [] }: VerbRoute): readonly
   ];
 }
 
-function bodyOf(route: VerbRoute): JsonSchema | undefined {
+function bodyOf(route: Route): JsonSchema | undefined {
   if ('serve' in route) {
     const { content } = route;
     return content && { required: true, content: { [content.type]: { schema: content.schema } } };
@@ -120,7 +111,7 @@ function bodyOf(route: VerbRoute): JsonSchema | undefined {
   return { content: { 'application/json': { schema: inputSchema(route.body) } } };
 }
 
-function responsesOf(route: VerbRoute): JsonSchema {
+function responsesOf(route: Route): JsonSchema {
   const always: HeaderNames = route.limited === true ? ['RateLimit', 'RateLimit-Policy'] : [];
   const codes = errorsOf(route);
   const statuses = new Set(codes.map((code) => errorCatalogue[code].status));
@@ -138,22 +129,18 @@ function responsesOf(route: VerbRoute): JsonSchema {
 
 type HeaderNames = readonly ResponseHeader[];
 
-function answerOf(status: number, answer: VerbRoute['answers'][number], always: HeaderNames): JsonSchema {
-  const {
-    description = STATUS_CODES[status],
-    body,
-    type,
-    headers = [],
-  } = answer instanceof z.ZodType ? { body: answer } : answer;
+function answerOf(status: number, answer: Route['answers'][number], always: HeaderNames): JsonSchema {
+  const described: AnswerDescription = answer instanceof z.ZodType ? { body: answer } : answer;
+  const { description = STATUS_CODES[status], body, type, headers = [] } = described;
   const content = {
-    ...(body === undefined ? {} : { 'application/json': { schema: refTo(body) } }),
-    ...(type === undefined ? {} : { [type]: { schema: { type: 'string' } } }),
+    ...(body && { 'application/json': { schema: refTo(body) } }),
+    ...(type !== undefined && { [type]: { schema: text } }),
   };
   return { description, headers: headersOf([...always, ...headers]), content };
 }
 
 /** Errors that follow from what a row says. */
-const errorRules: readonly [(route: VerbRoute) => boolean, readonly ErrorCode[]][] = [
+const errorRules: readonly [(route: Route) => boolean, readonly ErrorCode[]][] = [
   [() => true, ['INVALID_REQUEST', 'FOREIGN_HOST', 'INTERNAL']],
   [({ role }) => role !== 'open', ['UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED']],
   [({ method, changes }) => method !== 'GET' || changes === true, ['CROSS_SITE']],
@@ -164,7 +151,7 @@ const errorRules: readonly [(route: VerbRoute) => boolean, readonly ErrorCode[]]
 ];
 
 /** Those that follow from the row, and its own. */
-function errorsOf(route: VerbRoute): readonly ErrorCode[] {
+function errorsOf(route: Route): readonly ErrorCode[] {
   const ruled = errorRules.flatMap(([applies, codes]) => (applies(route) ? codes : []));
   return [...new Set([...ruled, ...(route.errors ?? [])])];
 }
@@ -196,4 +183,44 @@ function headersOf(names: readonly string[]): JsonSchema {
   return Object.fromEntries(
     [...names, 'X-Request-Id'].map((name) => [name, { $ref: `#/components/headers/${name}` }]),
   );
+}
+
+/** A JSON Schema of the 2020-12 draft, or a part of one. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** A zod schema of an input, as JSON Schema says it: what a client may send, before defaults and clean-ups. */
+export function inputSchema(schema: z.ZodType): JsonSchema {
+  const override: z.core.ToJSONSchemaParams['override'] = ({ zodSchema, jsonSchema }) => {
+    // zod drops the default of what it transforms, also where the schema states it for the document.
+    Object.assign(jsonSchema, z.globalRegistry.get(zodSchema as unknown as z.ZodType));
+  };
+  return tidy(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', override }));
+}
+
+/** All bodies that are answered, by name; where one holds another it refers to it. */
+const answered = z.registry<{ id: string }>();
+for (const [name, schema] of Object.entries(schemas)) answered.add(schema, { id: name });
+const uriOf = (name: string): string => `#/components/schemas/${name}`;
+
+function componentSchemas(): Record<string, JsonSchema> {
+  const { schemas: made } = z.toJSONSchema(answered, { uri: uriOf });
+  return Object.fromEntries(Object.entries(made).map(([name, schema]) => [name, tidy(schema)]));
+}
+
+/** The reference to one of `schemas`; the document has no place for any other. */
+const refTo = (schema: z.ZodType): JsonSchema => ({ $ref: uriOf(answered.get(schema)?.id ?? '') });
+
+const dropped = new Set(['$schema', '$id', '~standard']);
+
+/** Without what only says how zod works. Responses may gain fields, so the document forbids none. */
+function tidy(schema: object): JsonSchema {
+  const json = JSON.stringify(schema, function (this: object, key, part: unknown) {
+    const isNoise =
+      dropped.has(key) ||
+      (key === 'additionalProperties' && part === false) ||
+      (key === 'pattern' && 'format' in this) ||
+      Math.abs(Number(part)) === Number.MAX_SAFE_INTEGER;
+    return isNoise ? undefined : part;
+  });
+  return JSON.parse(json) as JsonSchema;
 }

@@ -1,32 +1,18 @@
 import { z } from 'zod';
 import { durabilityLevels } from '@holdfast/foundation/config';
-import type { Finding } from '@holdfast/shared/durability';
 import { errorCatalogue, type ErrorCode, type Problem } from '@holdfast/foundation/errors';
-import { queueNames, syncModes, type QueueCounts, type QueueName } from '@holdfast/shared/jobs';
+import { syncModes } from '@holdfast/shared/jobs';
 import { mediaRecord, mediaStatuses } from '@holdfast/shared/media';
-import type { HostBudget } from '@holdfast/shared/media-host';
 import { drift, driftItem, syncProblem, syncRun } from '@holdfast/shared/sync';
 import type { PresentedMedia } from '../media/present-media.js';
 
-// `satisfies` keeps each schema from allowing what the code never answers; answers.test.ts compares it with real answers.
+// answers.test.ts compares the schemas with real answers; `satisfies` keeps them from allowing what the code never answers.
 // A description says what the name of its field does not.
 const time = z.iso.datetime();
 const count = z.int().min(0);
 const severity = z.enum(['error', 'warning', 'notice']);
 
-/** The same schema, with descriptions of some of its fields. */
-function describeFields<Shape extends z.ZodRawShape & Record<string, z.ZodType>>(
-  schema: z.ZodObject<Shape>,
-  descriptions: Readonly<Partial<Record<keyof Shape & string, string>>>,
-): z.ZodObject<Shape> {
-  const described = Object.entries(descriptions).map(([field, description]) => [
-    field,
-    schema.shape[field]?.describe(description ?? ''),
-  ]);
-  return schema.extend(Object.fromEntries(described));
-}
-
-const media = describeFields(mediaRecord.omit({ hostVersion: true, pushedRevision: true }), {
+const ofFields: Readonly<Partial<Record<keyof PresentedMedia, string>>> = {
   id: 'A time-ordered ULID; for assets found on the host `cld-` and the asset id.',
   status:
     '`saving` until it is verified. `deferred`: accepted while the catalog was unreachable. `failed`: all attempts failed; the file is safe on the host. `missing`: the host no longer has the file. `deleting`: until the host confirms the removal.',
@@ -43,7 +29,15 @@ const media = describeFields(mediaRecord.omit({ hostVersion: true, pushedRevisio
   persistence:
     'The durability that the Redis server confirmed when the record was verified, and how many attempts that took.',
   lastError: 'The last failed attempt; null after a success.',
-}) satisfies z.ZodType<PresentedMedia>;
+};
+const stored = mediaRecord.omit({ hostVersion: true, pushedRevision: true });
+const described = Object.entries(ofFields).map(([name, description]) => [
+  name,
+  stored.shape[name as keyof PresentedMedia].describe(description),
+]);
+const media = stored.extend(
+  Object.fromEntries(described),
+) as typeof stored satisfies z.ZodType<PresentedMedia>;
 
 const links = z.object({ self: z.string() });
 
@@ -60,12 +54,7 @@ const problem = z.object({
     .describe('What is wrong with single fields.'),
 }) satisfies z.ZodType<Omit<Problem, 'errors'>>;
 
-const finding = z.object({
-  code: z.string(),
-  severity,
-  message: z.string(),
-  fix: z.string(),
-}) satisfies z.ZodType<Finding>;
+const finding = z.object({ code: z.string(), severity, message: z.string(), fix: z.string() });
 
 const storage = z.object({
   type: z.enum(['Redis', 'Upstash Redis', 'Embedded Redis', 'Redis Cluster', 'Redis Sentinel']),
@@ -92,12 +81,7 @@ const hostFields = {
 };
 const host = z.object(hostFields);
 
-const queueCounts = z.object({
-  waiting: count,
-  active: count,
-  delayed: count,
-  failed: count,
-}) satisfies z.ZodType<QueueCounts>;
+const queueCounts = z.object({ waiting: count, active: count, delayed: count, failed: count }).optional();
 
 const persistence = z.object({
   testPassed: z.boolean(),
@@ -105,12 +89,6 @@ const persistence = z.object({
   latencyMs: z.number(),
   message: z.string(),
 });
-
-const rateLimit = z.object({
-  limit: z.number(),
-  remaining: z.number(),
-  resetAt: z.string(),
-}) satisfies z.ZodType<Omit<HostBudget, 'heardAt'>>;
 
 /** Every body that is answered, by its name in the document. */
 export const schemas = {
@@ -144,10 +122,9 @@ export const schemas = {
     queues: z.object({
       available: z.boolean(),
       workers: count.nullable(),
-      ...(Object.fromEntries(queueNames.map((name) => [name, queueCounts.optional()])) as Record<
-        QueueName,
-        z.ZodOptional<typeof queueCounts>
-      >),
+      save: queueCounts,
+      verify: queueCounts,
+      sync: queueCounts,
     }),
     host,
   }),
@@ -161,7 +138,7 @@ export const schemas = {
     lastFullRun: syncRun.nullable(),
     nextRunAt: time.nullable(),
     recentErrors: z.array(syncProblem.extend({ runId: z.string() })),
-    rateLimit: rateLimit.nullable(),
+    rateLimit: z.object({ limit: z.number(), remaining: z.number(), resetAt: z.string() }).nullable(),
     snapshot: z.object({ at: time, records: count, bytes: count }).nullable(),
   }),
   DriftItem: driftItem,

@@ -8,7 +8,6 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Answer, Input } from '../http/route.js';
-import { hasTag } from '../http/request-input.js';
 
 const policy = (pictures: string): string =>
   `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' ${pictures}; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
@@ -40,67 +39,44 @@ export const docsPage: Page = {
   contentPolicy: policy('data:'),
 };
 
-/** The page itself. */
-export const servePage = (page: Page) => (input: Input) => sendFile(page, 'index.html', input);
-
-/** A script or a style sheet of the page, by the parameter `file` of its path. */
-export const servePageFile = (page: Page) => (input: Input<'file'>) =>
-  sendFile(page, input.params.file, input);
-
 const types: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
 };
 
-const bodies = new Map<string, Promise<FixedBody>>();
-
-async function sendFile({ files, contentPolicy }: Page, name: string, input: Asked): Promise<Answer> {
-  const path = Object.hasOwn(files, name) ? files[name] : undefined;
-  if (path === undefined) throw new HoldfastError('NOT_FOUND');
-  const body = bodies.get(path) ?? readFile(path).then(fixedBody);
-  bodies.set(path, body);
-  return answerFixed(await body, input, {
-    'Content-Type': types[extname(path)] ?? 'application/octet-stream',
-    'Content-Security-Policy': contentPolicy,
-  });
+/** The page itself; with a parameter `file` in its path a script or a style sheet of it. */
+export function servePage({ files, contentPolicy }: Page) {
+  const made = new Map<string, ReturnType<typeof fixed>>();
+  return async ({ params, accepts }: Pick<Input<string>, 'params' | 'accepts'>): Promise<Answer> => {
+    const file = params['file'] ?? 'index.html';
+    const path = Object.hasOwn(files, file) ? files[file] : undefined;
+    if (path === undefined) throw new HoldfastError('NOT_FOUND');
+    const type = types[extname(path)] ?? 'application/octet-stream';
+    const headers = { 'Content-Type': type, 'Content-Security-Policy': contentPolicy };
+    const answer = made.get(path) ?? readFile(path).then((bytes) => fixed(bytes, headers));
+    made.set(path, answer);
+    return (await answer)(accepts);
+  };
 }
 
 /** JSON that stays the same while the process runs, made when it is first asked for. */
 export function serveFixed(make: () => string) {
-  let body: Promise<FixedBody> | undefined;
-  return async (input: Input): Promise<Answer> =>
-    answerFixed(await (body ??= fixedBody(Buffer.from(make()))), input, {
-      'Content-Type': 'application/json; charset=utf-8',
-    });
-}
-
-interface Variant {
-  bytes: Buffer;
-  tag: string;
-  headers: Readonly<Record<string, string>>;
-}
-
-/** Plain and compressed once: all answers share its memory. */
-type FixedBody = Readonly<Record<'plain' | 'gzipped', Variant>>;
-
-async function fixedBody(bytes: Buffer): Promise<FixedBody> {
-  const hash = createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
-  const compressed = await promisify(gzip)(bytes, { level: 9 });
-  return {
-    plain: { bytes, tag: `"${hash}"`, headers: {} },
-    gzipped: { bytes: compressed, tag: `"${hash}-gzip"`, headers: { 'Content-Encoding': 'gzip' } },
+  let answer: ReturnType<typeof fixed> | undefined;
+  return async ({ accepts }: Input): Promise<Answer> => {
+    answer ??= fixed(Buffer.from(make()), { 'Content-Type': 'application/json; charset=utf-8' });
+    return (await answer)(accepts);
   };
 }
 
-type Asked = Pick<Input, 'header' | 'accepts'>;
-
-/** The whole answer to a GET, or 304 where the client has it. */
-function answerFixed(body: FixedBody, { header, accepts }: Asked, headers: Answer['headers']): Answer {
-  const { bytes, tag, headers: ofVariant } = accepts('gzip') ? body.gzipped : body.plain;
+/** The answer that a client takes, plain or compressed. Both are made once: all clients share their memory. */
+async function fixed(bytes: Buffer, headers: Answer['headers']) {
+  const tag = createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
   // Asked for again each time, so that a page never meets scripts of another version.
-  const all = { ...headers, 'Cache-Control': 'no-cache', Vary: 'Accept-Encoding', ETag: tag };
-  return hasTag(header('if-none-match'), tag)
-    ? { status: 304, headers: all }
-    : { status: 200, text: bytes, headers: { ...all, ...ofVariant } };
+  const all = { ...headers, 'Cache-Control': 'no-cache', Vary: 'Accept-Encoding' };
+  const compressed = await promisify(gzip)(bytes, { level: 9 });
+  const plain = { status: 200, body: bytes, headers: { ...all, ETag: `"${tag}"` } };
+  const ofGzip = { ...all, ETag: `"${tag}-gzip"`, 'Content-Encoding': 'gzip' };
+  const gzipped = { status: 200, body: compressed, headers: ofGzip };
+  return (accepts: Input['accepts']) => (accepts('gzip') ? gzipped : plain);
 }

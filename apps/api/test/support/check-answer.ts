@@ -1,8 +1,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { responseHeaders } from '../../src/http/described-headers.js';
-import type { OpenApiDocument } from '../../src/openapi/document.js';
-import type { JsonSchema } from '../../src/openapi/json-schema.js';
+import type { JsonSchema, OpenApiDocument } from '../../src/openapi/document.js';
 
 export interface SeenAnswer {
   method: string;
