@@ -224,7 +224,8 @@ export function createStalledJobs(
   workers: readonly QueueWorker[],
   onError: (error: Error) => void,
 ) {
-  const last = new Map<QueueName, { started: number; looks: number }>();
+  /** How many jobs each had started at the last look, and at how many looks in a row it slept. */
+  const watched = workers.map((worker) => ({ worker, started: -1, looks: 0 }));
   const recoverStalled = async (worker: QueueWorker): Promise<void> => {
     const { length: count } = await worker.recoverStalled();
     if (count > 0) log.warn('watch.stalled_jobs_recovered', { queue: worker.queue, count });
@@ -240,20 +241,18 @@ export function createStalledJobs(
     // A connection may be dead without a sign, and a worker behind it sleep on while jobs wait, or never get rid of a job it
     // has done. The watch sees them over another connection: then the worker reconnects. A paused queue, or another worker that gets
     // all the jobs, looks the same; that is harmless.
-    for (const worker of workers) {
-      const { queue } = worker;
-      const started = worker.jobsStarted();
-      const before = last.get(queue);
+    for (const one of watched) {
+      const { queue, isIdle, jobsStarted, reconnect } = one.worker;
       const waits = waiting.includes(queue);
       // A sync may run for hours elsewhere.
       const isInHand = queue !== 'sync' && active.includes(queue);
-      const isStuck = (waits || isInHand) && worker.isIdle() && before?.started === started;
-      const looks = isStuck ? before.looks + 1 : 0;
-      const isAsleep = looks >= (waits ? PATIENCE : PATIENCE_IN_HAND);
-      last.set(queue, { started, looks: isAsleep ? 0 : looks });
-      if (!isAsleep) continue;
+      const isStuck = (waits || isInHand) && isIdle() && one.started === jobsStarted();
+      one.started = jobsStarted();
+      one.looks = isStuck ? one.looks + 1 : 0;
+      if (one.looks < (waits ? PATIENCE : PATIENCE_IN_HAND)) continue;
+      one.looks = 0;
       log.warn('watch.worker_asleep', { queue });
-      worker.reconnect();
+      reconnect();
     }
   };
 }

@@ -113,12 +113,7 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
     keys,
     host: options.seenBy?.(host) ?? host,
     readBack: createReadBack(await connect('readback'), keys, false),
-    barrier: createBarrier({
-      redis: await connect('barrier'),
-      keys,
-      settings: settings.durability,
-      believesFsync: () => true,
-    }),
+    barrier: createBarrier(await connect('barrier'), keys, settings.durability.replicas, () => true),
     serverJudged: () => Promise.resolve(),
     queues,
   };

@@ -43,12 +43,7 @@ export async function openServer(given: Settings, mainRole: RedisRole, log: Logg
   const main = connect(mainRole);
   const ofBarrier = connect('barrier');
   const server = createServerMonitor(main, settings, examined, log);
-  const barrier = createBarrier({
-    redis: ofBarrier,
-    keys,
-    settings: settings.durability,
-    believesFsync: () => server.believesFsync(),
-  });
+  const barrier = createBarrier(ofBarrier, keys, settings.durability.replicas, () => server.believesFsync());
   return { settings, examined, profile, keys, connect, main, ofBarrier, server, barrier };
 }
 

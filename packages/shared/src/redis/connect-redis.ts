@@ -87,7 +87,7 @@ function patience(role: RedisRole, commandTimeout: number | undefined): RedisOpt
     // A connection may be dead without a sign, and a command that times out leaves it as it is: opened again where it owes an
     // answer for that long. BullMQ blocks on its own for minutes; the watch of the worker looks after those.
     socketTimeout: SILENT_MS,
-    ...(commandTimeout === undefined ? {} : { commandTimeout }),
+    commandTimeout,
   };
 }
 
@@ -97,17 +97,16 @@ function open(connection: RedisConnection, options: RedisOptions, patienceMs: nu
       return new Redis({ ...options, host: connection.host, port: connection.port });
     case 'socket':
       return new Redis({ ...options, path: connection.path });
-    case 'sentinel': {
-      const { username, password } = connection.sentinelLogin;
+    case 'sentinel':
       return new Redis({
         ...options,
         sentinels: [...connection.sentinels],
         name: connection.masterName,
-        ...(username === undefined ? {} : { sentinelUsername: username }),
-        ...(password === undefined ? {} : { sentinelPassword: password }),
+        sentinelUsername: connection.sentinelLogin.username,
+        sentinelPassword: connection.sentinelLogin.password,
         enableTLSForSentinelMode: connection.tls,
         // The sentinels are what `rediss://` names; without this they would be asked in the clear.
-        ...(connection.tls ? { sentinelTLS: tlsOptions(connection) } : {}),
+        sentinelTLS: tlsOptions(connection),
         failoverDetector: true,
         Connector: SentinelConnector,
         // One that takes connections and never answers would hold up the search for ever. As long as for an address that
@@ -115,8 +114,7 @@ function open(connection: RedisConnection, options: RedisOptions, patienceMs: nu
         sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
         sentinelRetryStrategy: reconnectDelay,
       });
-    }
-    case 'cluster': {
+    case 'cluster':
       return new Cluster([...connection.nodes], {
         enableOfflineQueue: options.enableOfflineQueue ?? true,
         clusterRetryStrategy: reconnectDelay,
@@ -127,26 +125,23 @@ function open(connection: RedisConnection, options: RedisOptions, patienceMs: nu
         redisOptions: { ...options, reconnectOnError: null },
         ...(connection.tls ? { dnsLookup: (address, callback) => callback(null, address) } : {}),
       });
-    }
   }
 }
 
 function login(connection: RedisConnection): RedisOptions {
   if (connection.kind === 'socket') return {};
-  return {
-    db: connection.kind === 'cluster' ? 0 : connection.database,
-    ...(connection.username === undefined ? {} : { username: connection.username }),
-    ...(connection.password === undefined ? {} : { password: connection.password }),
-    ...(connection.tls ? { tls: tlsOptions(connection) } : {}),
-  };
+  const { username, password } = connection;
+  const db = connection.kind === 'cluster' ? 0 : connection.database;
+  return { db, username, password, tls: tlsOptions(connection) };
 }
 
-/** Of this connection alone: whatever else the process connects to is checked as ever. */
-function tlsOptions(connection: Exclude<RedisConnection, { kind: 'socket' }>): ConnectionOptions {
+/** Of this connection alone: whatever else the process connects to is checked as ever. Undefined without TLS. */
+function tlsOptions(connection: Exclude<RedisConnection, { kind: 'socket' }>): ConnectionOptions | undefined {
+  if (!connection.tls) return undefined;
   return {
     // The name that the server is asked for (SNI) must not be an address.
-    ...(connection.kind === 'single' && isIP(connection.host) === 0 ? { servername: connection.host } : {}),
-    ...(connection.ca === undefined ? {} : { ca: connection.ca }),
+    servername: connection.kind === 'single' && isIP(connection.host) === 0 ? connection.host : undefined,
+    ca: connection.ca,
     rejectUnauthorized: connection.verifiesCertificate !== false,
   };
 }
