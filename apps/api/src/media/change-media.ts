@@ -106,25 +106,21 @@ function saveChanges(
   });
 }
 
-/** An edit in the catalog is verified like an upload, and goes to the host. False if a job must carry it there. */
+/**
+ * An edit in the catalog is verified like an upload, and goes to the host. False if that did not take it in time: a job carries on, or
+ * the sweep if even the job cannot be added. Throws CATALOG_REBUILDING where Redis had lost an edit that the host has: that one
+ * comes into the catalog, and the client edits again.
+ */
 async function verifyAndPush(deps: Dependencies, record: MediaRecord, log: Logger): Promise<boolean> {
   const { id, revision } = record;
-  // What cannot be queued is verified by the sweep, by the intent of this edit.
-  const verified = deps.queues
+  const { queues } = deps;
+  // What cannot be queued, here and below, is verified by the sweep, by the intent of this edit.
+  const queued = queues
     .enqueueUpload(record)
     .catch((error: unknown) => log.warn('media.edit_not_queued', { id, revision, error }));
-  const [isPushed] = await Promise.all([pushInTime(deps, record, log), verified]);
-  return isPushed;
-}
-
-/**
- * False if the host did not take it in time: a job carries on, or the sweep if even the job cannot be added. Throws
- * CATALOG_REBUILDING where Redis had lost an edit that the host has: that one comes into the catalog, and the client edits again.
- */
-async function pushInTime(deps: Dependencies, { id, revision }: MediaRecord, log: Logger): Promise<boolean> {
   try {
     const { outcome, joined } = await pushRecord(deps, id, AbortSignal.timeout(PUSH_WITHIN_MS));
-    if (joined !== null) await deps.queues.enqueueUpload(joined).catch(() => undefined);
+    if (joined !== null) await queues.enqueueUpload(joined).catch(() => undefined);
     if (outcome === 'pushed' || outcome === 'nothing') return true;
     if (outcome === 'overtaken')
       throw new HoldfastError('CATALOG_REBUILDING', 'Redis had lost a revision that the host has; try again');
@@ -136,8 +132,10 @@ async function pushInTime(deps: Dependencies, { id, revision }: MediaRecord, log
   } catch (error) {
     if (isHoldfastError(error, 'CATALOG_REBUILDING')) throw error;
     log.warn('media.push_deferred', { id, revision, error });
-    await deps.queues.add(pushJob, { id, revision, round: 0 }).catch(() => undefined);
+    await queues.add(pushJob, { id, revision, round: 0 }).catch(() => undefined);
     return false;
+  } finally {
+    await queued;
   }
 }
 

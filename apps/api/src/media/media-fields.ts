@@ -58,17 +58,15 @@ const splitText = (value: unknown): unknown =>
 /** Tags as JSON has them: a list, or one text with commas. */
 export const listOrText = z.preprocess(splitText, mediaFieldRules.tags);
 /** Tags of a form: one comma-separated part, several parts, or both. */
-const formTags = z
-  .preprocess((value) => [value].flat().flatMap(splitText), mediaFieldRules.tags)
-  .meta({
-    type: 'string',
-    description: `Comma-separated; at most ${String(mediaLimits.tags)} tags of 1 to ${String(mediaLimits.tag)} characters. The part may be repeated.`,
-  });
+const formTags = z.preprocess((value) => [value].flat().flatMap(splitText), mediaFieldRules.tags);
 // Other parts are ignored: forms carry buttons and tokens.
 const form = z.object({ ...mediaFieldRules, tags: formTags });
 
+const TAGS = `Comma-separated; at most ${String(mediaLimits.tags)} tags of 1 to ${String(mediaLimits.tag)} characters. The part may be repeated.`;
+
 /** The form of an upload, for the description of its route. */
-export const uploadForm = form
+export const uploadForm = z
+  .object({ ...mediaFieldRules, tags: z.string().describe(TAGS) })
   .partial()
   .extend({ file: z.string().meta({ contentMediaType: 'application/octet-stream' }) });
 

@@ -23,11 +23,7 @@ export interface StatusFollowersOptions {
   rests?: Backoff;
 }
 
-/** `seen`: the stored text of the state that it was given last. */
-interface Follower {
-  seen: string | null;
-  onState: (state: FollowedState) => void;
-}
+type OnState = (state: FollowedState) => void;
 
 /** Where changes are reported, all are read again all the same, since a dead connection shows no error. */
 const READ_WHILE_LIVE_MS = 5_000;
@@ -56,7 +52,8 @@ export function createStatusFollowers({
   rests = createBackoff(),
 }: StatusFollowersOptions) {
   const prefix = keys.record('');
-  const followed = new Map<string, Set<Follower>>();
+  /** By id. Each follower with the stored text of the state that it was given last. */
+  const followed = new Map<string, Map<OnState, string | null>>();
   const due = new Set<string>();
   const bell = createBell();
   let isRunning = false;
@@ -144,35 +141,36 @@ export function createStatusFollowers({
 
   const readAll = async (ids: readonly string[]): Promise<void> => {
     // A client that begins to follow during the read knows the record as it was later.
-    const asked = ids.map((id) => [...(followed.get(id) ?? [])]);
+    const asked = ids.map((id) => [...(followed.get(id)?.keys() ?? [])]);
     const stored = await catalog.findStored(ids);
     const gone = ids.filter((id, index) => stored[index] === null && deferred.find(id) === null);
-    const deleted = gone.length === 0 ? null : await catalog.findTombstoned(gone);
+    const deleted = await catalog.findTombstoned(gone);
     for (const [index, id] of ids.entries()) {
       const record = stored[index]?.record ?? deferred.find(id);
       let state: FollowedState | null = record && { kind: 'record', record };
-      if (deleted?.has(id) === true) state = { kind: 'deleted' };
+      if (deleted.has(id)) state = { kind: 'deleted' };
       // One that is gone though nobody deleted it may come back: an emptied catalog is refilled.
       if (state === null) continue;
       const seen = stored[index]?.text ?? state.kind;
-      for (const follower of asked[index] ?? []) {
-        if (follower.seen === seen || followed.get(id)?.has(follower) !== true) continue;
-        follower.seen = seen;
-        follower.onState(state);
+      const followers = followed.get(id);
+      for (const onState of asked[index] ?? []) {
+        const last = followers?.get(onState);
+        if (last === undefined || last === seen) continue;
+        followers?.set(onState, seen);
+        onState(state);
       }
     }
   };
 
   return {
     /** Calls `onState` with the state as it is now, and whenever it differs from the one before. Returns what ends it. */
-    follow: ({ id }: Pick<MediaRecord, 'id'>, onState: (state: FollowedState) => void): (() => void) => {
-      const follower: Follower = { seen: null, onState };
-      const followers = followed.get(id) ?? new Set();
-      followed.set(id, followers.add(follower));
+    follow: ({ id }: Pick<MediaRecord, 'id'>, onState: OnState): (() => void) => {
+      const followers = followed.get(id) ?? new Map<OnState, string | null>();
+      followed.set(id, followers.set(onState, null));
       if (!isRunning) void run();
       noteChange(id);
       return () => {
-        followers.delete(follower);
+        followers.delete(onState);
         if (followers.size === 0 && followed.get(id) === followers) followed.delete(id);
         if (followed.size === 0) bell.ring();
       };

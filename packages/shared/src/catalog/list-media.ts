@@ -58,14 +58,6 @@ const COUNT_AT_MOST = 1_000;
 /** Other bytes may have the same place in the index: so few copies are compared, more are what they seem to be. */
 const COPIES_COMPARED = 100;
 
-/** The records that a walk has found, and where it ended. */
-interface Walk {
-  items: MediaRecord[];
-  /** The last entry looked at. */
-  position: Position | null;
-  hasMore: boolean;
-}
-
 /**
  * Pages of the catalog in the order of creation. The cost depends on the size of the page, not of the catalog: the smallest
  * index of the filters is walked from the cursor, and the records are compared with the other filters.
@@ -86,40 +78,41 @@ export function mediaListing(redis: RedisClient, keys: RedisKeys) {
     };
   }
 
-  /** The next records, up to `limit`, that fit all the filters. */
+  /** The next records, up to `limit`, that fit all the filters, and the last entry that was looked at. */
   async function find(
     { indexes, score }: Candidates,
     filters: MediaFilters,
     order: ListOrder,
     start: Position | null,
     limit: number,
-  ): Promise<Walk> {
-    const walk: Walk = { items: [], position: start, hasMore: true };
-    const { items } = walk;
+  ) {
+    const items: MediaRecord[] = [];
+    let position = start;
+    let hasMore = true;
     let lookedAt = 0;
     let bytes = 0;
-    while (walk.hasMore && items.length < limit && lookedAt < LOOK_AT_MOST && bytes < BYTES_AT_MOST) {
+    while (hasMore && items.length < limit && lookedAt < LOOK_AT_MOST && bytes < BYTES_AT_MOST) {
       // One more than needed tells whether there is a next page.
       const needed = limit - items.length + 1;
       const count =
         Object.keys(filters).length === 0 ? needed : Math.min(LOOK_AT_ONCE, Math.max(needed, lookedAt));
-      const after = walk.position ?? (score === undefined ? null : { createdMs: score, id: '' });
+      const after = position ?? (score === undefined ? null : { createdMs: score, id: '' });
       const page = await pageAfter(redis, keys, indexes, { order, after, count });
       const positions = page.filter(({ createdMs }) => score === undefined || createdMs === score);
-      walk.hasMore = positions.length === count;
+      hasMore = positions.length === count;
       const stored = await findStored(positions.map(({ id }) => id));
       for (const [index, entry] of stored.entries()) {
         if (items.length === limit) {
-          walk.hasMore = true;
+          hasMore = true;
           break;
         }
-        walk.position = positions[index] ?? null;
+        position = positions[index] ?? null;
         lookedAt += 1;
         bytes += entry?.text.length ?? 0;
         if (entry !== null && matches(entry.record, filters)) items.push(entry.record);
       }
     }
-    return walk;
+    return { items, position, hasMore };
   }
 
   async function candidatesFor({ type, category, tag, status, sha256 }: MediaFilters): Promise<Candidates> {
@@ -185,10 +178,8 @@ function encodeCursor({ createdMs, id }: Position, fingerprint: string): string 
 /** Throws INVALID_CURSOR for text that is not one of ours, or was made for other filters. */
 function decodeCursor(cursor: string, fingerprint: string): Position {
   const text = Buffer.from(cursor, 'base64url').toString('utf8');
-  const [createdMs = '', id = '', ofFilters, ...rest] = text.split('.');
-  const isValid =
-    /^-?\d{1,16}$/.test(createdMs) && isMediaId(id) && ofFilters === fingerprint && rest.length === 0;
-  if (!isValid)
+  const [, createdMs, id = '', ofFilters] = /^(-?\d{1,16})\.([^.]*)\.([^.]*)$/.exec(text) ?? [];
+  if (!isMediaId(id) || ofFilters !== fingerprint)
     throw new HoldfastError('INVALID_CURSOR', 'the cursor was not issued here, or belongs to other filters');
   return { createdMs: Number(createdMs), id };
 }
