@@ -25,22 +25,17 @@ import { asTheHostHasIt, isContentChanged, isEdited, isMarkAltered } from './ass
 import { changes, contentChange, differences, type Difference } from './drift.js';
 import { isCovered, pickStored, type PageFacts, type SeenAsset } from './page-facts.js';
 
-/** What is to be done about one asset, and why. `difference`: null where both sides agree, or an upload decides. */
+/**
+ * What is to be done about one asset, and what the report says of it: nothing where both sides agree, or an upload decides.
+ * verify: the same on both sides, and not verified yet; push: edited here, and the host does not have it yet; rewrite: the host lost
+ * what we wrote there; create: it has no record yet; save: over exactly what was read, or where `expect` is left out by the revisions
+ * alone; adopt: sent straight to the host by a client, and accepted: gets the commit mark, then its record; `ticket`: whose file the
+ * account renamed.
+ */
 export type Action = { difference: Difference | null } & (
-  | { kind: 'unchanged' | 'left' }
-  /** It has no record yet. */
-  | ({ kind: 'create' } & SaveEntry)
-  /** Sent straight to the host by a client, and accepted: gets the commit mark, then its record. */
+  | { kind: 'unchanged' | 'left' | 'verify' | 'push' | 'rewrite' }
+  | ({ kind: 'create' | 'save' } & SaveEntry)
   | { kind: 'adopt'; carried: Carried }
-  /** Over exactly what was read, or where `expect` is left out by the revisions alone. */
-  | ({ kind: 'save' } & SaveEntry)
-  /** Edited here, and the host does not have it yet. */
-  | { kind: 'push' }
-  /** The host lost what we wrote there. */
-  | { kind: 'rewrite' }
-  /** The same on both sides, and not verified yet. */
-  | { kind: 'verify' }
-  /** `ticket`: whose file the account renamed. */
   | { kind: 'remove'; ticket?: string }
 );
 
@@ -95,13 +90,12 @@ function saysTheSame({ fresh, carried }: SeenAsset, stored: StoredRecord): boole
 }
 
 /** With what our record knows and the answer left out. */
-function withKnownFields(
-  { asset: shown, carried: read }: SeenAsset,
-  known: MediaRecord,
-  folder: string,
-): SeenAsset {
-  const asset = withKnown(shown, known);
-  const carried = read === null ? null : { ...read, fields: { ...read.fields, tags: [...asset.tags] } };
+function withKnownFields(seen: SeenAsset, known: MediaRecord, folder: string): SeenAsset {
+  const asset = withKnown(seen.asset, known);
+  const carried = seen.carried && {
+    ...seen.carried,
+    fields: { ...seen.carried.fields, tags: [...asset.tags] },
+  };
   return { asset, carried, fresh: recordFromAsset(asset, folder, known.source, carried) };
 }
 
@@ -288,11 +282,8 @@ function push({ asset, stored }: RecordedAsset): Action {
 }
 
 /** Our record with the host's edits, as of `host`. The host gets the new revision too, so that a rebuild gives the same. */
-function nextRevision(
-  { asset, stored, page }: RecordedAsset,
-  edits: Partial<MediaRecord>,
-  host: Side,
-): Action {
+function nextRevision(known: RecordedAsset, edits: Partial<MediaRecord>, host: Side): Action {
+  const { asset, stored, page } = known;
   const revision = stored.record.revision + 1;
   const updatedAt = new Date(page.nowMs).toISOString();
   const mergeBase = { revision, base: editBase(host), over: host.revision };
@@ -326,15 +317,13 @@ const leavesTheMark: ReadonlySet<Action['kind']> = new Set(['save', 'verify', 'u
  * Whether the asset is the one of our record under a name that does not show it. From the host alone, after Redis was wiped,
  * it could not be distinguished from a copy, and would come back under another id.
  */
-function isUnboundRename(
-  { asset, carried, stored, page: { folder } }: RecordedAsset,
-  action: Action,
-): boolean {
+function isUnboundRename(known: RecordedAsset, action: Action): boolean {
+  const { asset, carried, stored, page } = known;
   return (
     carried?.mark.state === 'committed' &&
     carried.fields.id === stored.id &&
-    isNameless(asset, stored.id, folder) &&
-    carried.boundTo !== bindingOf(folder, asset.assetId) &&
+    isNameless(asset, stored.id, page.folder) &&
+    carried.boundTo !== bindingOf(page.folder, asset.assetId) &&
     leavesTheMark.has(action.kind) &&
     stored.record.assetId === asset.assetId &&
     !isUnpushed(stored.record) &&

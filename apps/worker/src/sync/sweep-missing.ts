@@ -20,10 +20,10 @@ const HELD_BACK_ABOVE = 20;
  */
 export async function sweepMissing(session: SyncSession): Promise<'ok' | 'partial'> {
   const result = await settleUnseen(session);
-  // Those that earlier runs have marked still differ.
+  // Those that earlier runs have marked still differ; among them may be some that this one marked before it was killed.
   for await (const ids of unseenRecords(session, 'missing')) {
     const records = await covered(session, ids);
-    const noted = await report(session, records, 'MISSING', 'left', 'missing since an earlier run');
+    const noted = await report(session, records, 'MISSING', 'left', 'marked missing before');
     if (noted.length < records.length) break;
   }
   return result;
