@@ -1,22 +1,10 @@
-import { setMaxListeners } from 'node:events';
 import { readSettings, type HostSettings } from '@holdfast/foundation/config';
-import { HoldfastError, isHoldfastError, toHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
+import { HoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
 import { noteFolderHost } from '@holdfast/shared/catalog-host';
-import { hostOfUrl, isOnAnotherHost, resourceTypes, type MediaRecord } from '@holdfast/shared/media';
-import {
-  createMediaHost,
-  isCircuitOpen,
-  type AssetPage,
-  type HostAsset,
-  type MediaHost,
-} from '@holdfast/shared/media-host';
-import { createDeletionNotes } from '@holdfast/shared/snapshot';
-import { loadDeletions } from '../snapshot/load-deletions.js';
-import { fetchPatiently, inParallel } from '../sync-run/host-calls.js';
+import { createMediaHost } from '@holdfast/shared/media-host';
 import type { LeasedWork } from '../sync-run/sync-session.js';
-import { verifyRecords } from '../verify/verify-records.js';
 import { requestSync, withLease } from './catalog-commands.js';
-import { moveFile, type MoveParts, type Outcome } from './move-file.js';
+import { beginMove, moveAll, type Move } from './move-files.js';
 import { UsageError, type Command, type CommandResult } from './run-command.js';
 
 /** Exit code 1 where a file was not moved; the catalog then stays with the earlier host, and the command resumes where it stopped. */
@@ -128,104 +116,6 @@ async function copy(
 
 const PROGRESS_EVERY_MS = 2_000;
 const PROBLEMS_SHOWN = 100;
-
-/** Counts and problems are filled as it goes on, so that an interrupted move can say how far it came. */
-interface Move extends MoveParts {
-  /** `moved`: in a dry run, what would be. `bytes`: of the moved. */
-  counts: Record<Outcome | 'listed' | 'bytes', number>;
-  /** One for each file that was not moved. */
-  problems: { id: string | null; publicId: string; code: string; message: string }[];
-}
-
-export function beginMove(deps: LeasedWork, source: MediaHost, dryRun: boolean): Move {
-  const outcomes = { moved: 0, already: 0, deleted: 0, uncommitted: 0, outside: 0, busy: 0 };
-  return { deps, source, dryRun, unproven: [], counts: { listed: 0, ...outcomes, bytes: 0 }, problems: [] };
-}
-
-const PAGE_SIZE = 500;
-/** Each holds one file that is on its way, or one part of a large one. */
-const FILES_AT_ONCE = 8;
-
-/**
- * Copies what the source has, page by page, and points the records to it. Takes nothing off the source. Rejects where going on
- * makes no sense.
- */
-export async function moveAll(moving: Move): Promise<void> {
-  const { deps, source, dryRun, counts } = moving;
-  const { signal } = deps;
-  setMaxListeners(0, signal);
-  // Redis may have been emptied since: what was deleted must not come along.
-  for (const host of dryRun ? [] : [source, deps.host])
-    if (!(await loadDeletions(host, deps)).isComplete)
-      throw new HoldfastError('HOST_REJECTED', `the notes of deletions on ${host.identity} cannot be read`);
-  for (const resourceType of resourceTypes) {
-    let cursor: string | null = null;
-    do {
-      const request = { resourceType, cursor, limit: PAGE_SIZE, signal };
-      const page: AssetPage = await fetchPatiently(() => source.list(request), deps);
-      counts.listed += page.assets.length;
-      await inParallel(page.assets, FILES_AT_ONCE, (asset) => moveOne(asset, moving));
-      await verifyRecords(moving.unproven.splice(0), deps);
-      cursor = page.nextCursor;
-    } while (cursor !== null);
-  }
-  if (!dryRun) await settleRest(moving);
-}
-
-async function moveOne(asset: HostAsset, moving: Move): Promise<void> {
-  const { deps, counts, problems } = moving;
-  const { publicId, bytes } = asset;
-  try {
-    const outcome = await fetchPatiently(() => moveFile(asset, moving), deps);
-    counts[outcome] += 1;
-    if (outcome === 'moved') counts.bytes += bytes;
-    const message = 'a job is still changing this file: let a worker run, and move again';
-    if (outcome === 'busy') problems.push({ id: null, publicId, code: 'MEDIA_UNSETTLED', message });
-  } catch (error) {
-    // What would stop every other file as well ends the move.
-    if (deps.signal.aborted || isCircuitOpen(error) || !isHoldfastError(error, ...ofOneFile)) throw error;
-    const { code, message } = error;
-    problems.push({ id: null, publicId, code, message });
-  }
-}
-
-const ofOneFile: readonly ErrorCode[] = [
-  'CONFIG_INVALID',
-  'HOST_REJECTED',
-  'HOST_TIMEOUT',
-  'HOST_LIMIT',
-  'HOST_CONTENT_MISMATCH',
-  'HOST_CONTEXT_UNWRITABLE',
-  'MEDIA_NOT_FOUND',
-  'ASSET_UNREADABLE',
-];
-
-/**
- * What is left in the catalog of the earlier host: deletions that need not be confirmed there any more, and records of files
- * that were not moved. No listing shows a file that is not there.
- */
-async function settleRest({ deps, source, problems }: Move): Promise<void> {
-  const { catalog, host, deletionNotes, settings, signal, log } = deps;
-  // Their files stay on the earlier host, which must not give them again from a snapshot.
-  const there = createDeletionNotes(source, settings, log);
-  const reported = new Set(problems.map(({ publicId }) => publicId));
-  const settle = async ({ id, publicId, assetId, status, url }: MediaRecord): Promise<void> => {
-    if (!isOnAnotherHost(url, host.identity) || status === 'missing') return;
-    if (status === 'deleting' && hostOfUrl(url) === source.identity) {
-      await Promise.all([deletionNotes.add(id, signal), there.add(id, signal)]);
-      await catalog.finishDelete(id, assetId);
-    } else if (!reported.has(publicId)) {
-      const message = 'the earlier host does not list this file';
-      problems.push({ id, publicId, code: 'MEDIA_NOT_FOUND', message });
-    }
-  };
-  let cursor: string | undefined;
-  do {
-    const page = await catalog.list({ limit: 100, order: 'oldest', ...(cursor && { cursor }) });
-    await Promise.all(page.items.map(settle));
-    cursor = page.nextCursor ?? undefined;
-  } while (cursor !== undefined);
-}
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 

@@ -3,8 +3,7 @@ import { HandBack, type SyncPayload } from '@holdfast/shared/jobs';
 import { isCircuitOpen } from '@holdfast/shared/media-host';
 import type { SyncFacts, SyncNotes, SyncRun } from '@holdfast/shared/sync';
 import { hostRestMs, type JobContext, type JobHandler } from '../run-job.js';
-import { repeatDeletions } from '../snapshot/load-deletions.js';
-import { restoreCatalog } from '../snapshot/restore-snapshot.js';
+import { repeatDeletions, restoreCatalog } from '../snapshot/restore-snapshot.js';
 import { snapshotAfterRun } from '../snapshot/take-snapshot.js';
 import { LONGEST_WAIT_MS } from '../sync-run/host-calls.js';
 import {

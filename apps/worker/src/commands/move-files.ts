@@ -1,23 +1,27 @@
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { Readable } from 'node:stream';
-import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
+import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import type { StoredRecord } from '@holdfast/shared/catalog';
 import {
   atItsPlace,
   bindingIn,
   fieldsWithoutMark,
+  hostOfUrl,
   isOnAnotherHost,
   isUnpushed,
   pickEditable,
   readHostMetadata,
   recordOf,
+  resourceTypes,
   writeHostMetadata,
   type Carried,
   type CarriedFields,
   type MediaRecord,
 } from '@holdfast/shared/media';
-import type { HostAsset, MediaHost } from '@holdfast/shared/media-host';
+import { isCircuitOpen, type AssetPage, type HostAsset, type MediaHost } from '@holdfast/shared/media-host';
 import { pushRecord } from '@holdfast/shared/push';
+import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { applySteps } from '../reconcile/apply.js';
 import { isContentChanged } from '../reconcile/asset-record.js';
 import { isOpen } from '../reconcile/decide.js';
@@ -30,23 +34,120 @@ import {
   type SeenAsset,
 } from '../reconcile/page-facts.js';
 import { decideAssets } from '../reconcile/reconcile-page.js';
+import { loadDeletions } from '../snapshot/restore-snapshot.js';
+import { fetchPatiently, inParallel } from '../sync-run/host-calls.js';
 import type { LeasedWork } from '../sync-run/sync-session.js';
-import { expectedRecord, type ExpectedRecord } from '../verify/verify-records.js';
-
-export interface MoveParts {
-  deps: LeasedWork;
-  source: MediaHost;
-  /** Only says what would become of a file. */
-  dryRun: boolean;
-  /** Records on the target that are to be verified: a page of them at once, as each proof may wait for the server's disk. */
-  unproven: ExpectedRecord[];
-}
+import { expectedRecord, verifyRecords, type ExpectedRecord } from '../verify/verify-records.js';
 
 /**
  * already: its record is on the target. deleted: here, or there is a note of it. uncommitted: its upload was never
  * acknowledged. outside: Redis does not know it, and the target does not sync its name. busy: a job works on the record, and might bring it back as it was.
  */
-export type Outcome = 'moved' | 'already' | 'deleted' | 'uncommitted' | 'outside' | 'busy';
+type Outcome = 'moved' | 'already' | 'deleted' | 'uncommitted' | 'outside' | 'busy';
+
+/** Counts and problems are filled as it goes on, so that an interrupted move can say how far it came. */
+export interface Move {
+  deps: LeasedWork;
+  source: MediaHost;
+  /** Only says what would become of each file. */
+  dryRun: boolean;
+  /** `moved`: in a dry run, what would be. `bytes`: of the moved. */
+  counts: Record<Outcome | 'listed' | 'bytes', number>;
+  /** One for each file that was not moved. */
+  problems: { id: string | null; publicId: string; code: string; message: string }[];
+  /** Records on the target that are to be verified: a page of them at once, as each proof may wait for the server's disk. */
+  unproven: ExpectedRecord[];
+}
+
+export function beginMove(deps: LeasedWork, source: MediaHost, dryRun: boolean): Move {
+  const outcomes = { moved: 0, already: 0, deleted: 0, uncommitted: 0, outside: 0, busy: 0 };
+  return { deps, source, dryRun, unproven: [], counts: { listed: 0, ...outcomes, bytes: 0 }, problems: [] };
+}
+
+const PAGE_SIZE = 500;
+/** Each holds one file that is on its way, or one part of a large one. */
+const FILES_AT_ONCE = 8;
+
+/**
+ * Copies what the source has, page by page, and points the records to it. Takes nothing off the source. Rejects where going on
+ * makes no sense.
+ */
+export async function moveAll(moving: Move): Promise<void> {
+  const { deps, source, dryRun, counts } = moving;
+  const { signal } = deps;
+  setMaxListeners(0, signal);
+  // Redis may have been emptied since: what was deleted must not come along.
+  for (const host of dryRun ? [] : [source, deps.host])
+    if (!(await loadDeletions(host, deps)).isComplete)
+      throw new HoldfastError('HOST_REJECTED', `the notes of deletions on ${host.identity} cannot be read`);
+  for (const resourceType of resourceTypes) {
+    let cursor: string | null = null;
+    do {
+      const request = { resourceType, cursor, limit: PAGE_SIZE, signal };
+      const page: AssetPage = await fetchPatiently(() => source.list(request), deps);
+      counts.listed += page.assets.length;
+      await inParallel(page.assets, FILES_AT_ONCE, (asset) => moveOne(asset, moving));
+      await verifyRecords(moving.unproven.splice(0), deps);
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+  }
+  if (!dryRun) await settleRest(moving);
+}
+
+async function moveOne(asset: HostAsset, moving: Move): Promise<void> {
+  const { deps, counts, problems } = moving;
+  const { publicId, bytes } = asset;
+  try {
+    const outcome = await fetchPatiently(() => moveFile(asset, moving), deps);
+    counts[outcome] += 1;
+    if (outcome === 'moved') counts.bytes += bytes;
+    const message = 'a job is still changing this file: let a worker run, and move again';
+    if (outcome === 'busy') problems.push({ id: null, publicId, code: 'MEDIA_UNSETTLED', message });
+  } catch (error) {
+    // What would stop every other file as well ends the move.
+    if (deps.signal.aborted || isCircuitOpen(error) || !isHoldfastError(error, ...ofOneFile)) throw error;
+    const { code, message } = error;
+    problems.push({ id: null, publicId, code, message });
+  }
+}
+
+const ofOneFile: readonly ErrorCode[] = [
+  'CONFIG_INVALID',
+  'HOST_REJECTED',
+  'HOST_TIMEOUT',
+  'HOST_LIMIT',
+  'HOST_CONTENT_MISMATCH',
+  'HOST_CONTEXT_UNWRITABLE',
+  'MEDIA_NOT_FOUND',
+  'ASSET_UNREADABLE',
+];
+
+/**
+ * What is left in the catalog of the earlier host: deletions that need not be confirmed there any more, and records of files
+ * that were not moved. No listing shows a file that is not there.
+ */
+async function settleRest({ deps, source, problems }: Move): Promise<void> {
+  const { catalog, host, deletionNotes, settings, signal, log } = deps;
+  // Their files stay on the earlier host, which must not give them again from a snapshot.
+  const there = createDeletionNotes(source, settings, log);
+  const reported = new Set(problems.map(({ publicId }) => publicId));
+  const settle = async ({ id, publicId, assetId, status, url }: MediaRecord): Promise<void> => {
+    if (!isOnAnotherHost(url, host.identity) || status === 'missing') return;
+    if (status === 'deleting' && hostOfUrl(url) === source.identity) {
+      await Promise.all([deletionNotes.add(id, signal), there.add(id, signal)]);
+      await catalog.finishDelete(id, assetId);
+    } else if (!reported.has(publicId)) {
+      const message = 'the earlier host does not list this file';
+      problems.push({ id, publicId, code: 'MEDIA_NOT_FOUND', message });
+    }
+  };
+  let cursor: string | undefined;
+  do {
+    const page = await catalog.list({ limit: 100, order: 'oldest', ...(cursor && { cursor }) });
+    await Promise.all(page.items.map(settle));
+    cursor = page.nextCursor ?? undefined;
+  } while (cursor !== undefined);
+}
 
 /** Edits and deletions may come between; each is met by the next try. */
 const TRIES = 10;
@@ -55,8 +156,8 @@ const TRIES = 10;
  * Copies one file to the target, with what it carries, and has the rules of the sync bring the copy into the catalog: its record
  * follows it there, as it is by then. May be repeated after a kill at any moment. Rejects with why the file could not be copied.
  */
-export async function moveFile(asset: HostAsset, parts: MoveParts): Promise<Outcome> {
-  const { deps, dryRun } = parts;
+async function moveFile(asset: HostAsset, moving: Move): Promise<Outcome> {
+  const { deps, dryRun } = moving;
   const { catalog, settings, token, signal } = deps;
   const seen = seeAsset(asset, settings.host.folder);
   for (let tried = 0; tried < TRIES; tried += 1) {
@@ -70,7 +171,7 @@ export async function moveFile(asset: HostAsset, parts: MoveParts): Promise<Outc
     if (outcome === 'already' && stored) {
       // Also where an earlier try was killed before.
       if (isUnpushed(stored.record)) await pushRecord(deps, stored.id, signal);
-      if (isOpen(stored)) parts.unproven.push(expectedRecord(stored.record, stored.content));
+      if (isOpen(stored)) moving.unproven.push(expectedRecord(stored.record, stored.content));
     }
     if (outcome !== 'moved') return tried > 0 && outcome === 'already' ? 'moved' : outcome;
     if (stored !== null && stored.status !== 'missing' && stored.record.publicId !== asset.publicId) {
@@ -78,9 +179,9 @@ export async function moveFile(asset: HostAsset, parts: MoveParts): Promise<Outc
       await catalog.saveMany([{ record: atItsPlace(asset, stored.record), expect: stored }], token);
       continue;
     }
-    const copy = await copyBytes(asset, stored?.record ?? seen.fresh, parts);
-    const committed = await commitCopy(copy, seen, stored, deps);
-    await applySteps(deps, await decideAssets([committed], deps), deps.now());
+    const record = stored?.record ?? seen.fresh;
+    const copy = await commitCopy(await copyBytes(asset, record, moving), seen, record, deps);
+    await applySteps(deps, await decideAssets([copy], deps), deps.now());
   }
   return 'busy';
 }
@@ -130,7 +231,7 @@ const COMMIT_WITHIN_SECONDS = 3_600;
 async function copyBytes(
   asset: HostAsset,
   record: MediaRecord,
-  { source, deps: { host: target, signal } }: MoveParts,
+  { source, deps: { host: target, signal } }: Move,
 ): Promise<HostAsset> {
   const { publicId, resourceType } = asset;
   const ref = { publicId, resourceType };
@@ -198,14 +299,14 @@ function hashed(source: Readable, broken: ErrorCode) {
 /** Writes the commit mark, and all that the record needs to be rebuilt from this asset alone. */
 function commitCopy(
   copy: HostAsset,
-  { asset: original, fresh, carried }: SeenAsset,
-  stored: StoredRecord | null,
+  { asset: original, carried }: SeenAsset,
+  record: MediaRecord,
   { host, settings, signal }: LeasedWork,
 ): Promise<HostAsset> {
   const there = readHostMetadata(copy);
   // Committed by an earlier try, the copy may have been edited since.
   const isCommitted = there?.mark.state === 'committed';
-  const fields = isCommitted ? there.fields : fieldsOf(original, carried, stored?.record ?? fresh);
+  const fields = isCommitted ? there.fields : fieldsOf(original, carried, record);
   const boundTo = bindingIn(recordOf(copy, fields), settings.host.folder);
   // What others keep on the original comes along; the copy is shown as an upload would be.
   const shown = { ...copy, context: original.context };
