@@ -64,6 +64,15 @@ it('sweeps what processes that died left of files beside the media', async () =>
   expect((await readdir(settings.filesDirectory)).filter((name) => name.startsWith('.'))).toEqual([]);
 });
 
+it('lists no file that others put beside ours, whatever its name', async () => {
+  const settings = await freshSettings();
+  const host = await createLocalHost(settings, { log: silentLogger, reserveBytes: 0 });
+  await host.putFile('backups/a', Buffer.from('content'));
+  for (const stray of ['backups%2Fa%', 'backups%2F%FF', 'backups%2Fa.copy', 'backups%2fb'])
+    await writeFile(join(settings.filesDirectory, stray), 'stray');
+  expect((await host.listFiles('backups/')).map(({ name }) => name)).toEqual(['backups/a']);
+});
+
 it('recognises the errors of a full disk', () => {
   for (const code of ['ENOSPC', 'EDQUOT'])
     expect(toDiskError(Object.assign(new Error('write'), { code }))).toMatchObject({ code: 'STORAGE_FULL' });

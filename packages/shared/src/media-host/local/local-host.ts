@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { access, chmod, constants, readFile, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import querystring from 'node:querystring';
 import { type LocalHostSettings, makeDataFolder } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { guardHost, type GuardOptions, type HostCalls } from '../guarded-host.js';
@@ -147,15 +148,12 @@ function createFiles(
     listFiles: async (prefix) => {
       const files: HostFile[] = [];
       for (const entry of await namesIn(directory)) {
-        const found = entry.startsWith(fileNameOf(prefix))
-          ? await unlessMissing(stat(join(directory, entry)))
-          : null;
-        if (found?.isFile() !== true) continue;
-        files.push({
-          name: decodeURIComponent(entry),
-          bytes: found.size,
-          storedAt: found.mtime.toISOString(),
-        });
+        const name = querystring.unescape(entry);
+        // Others may put files there, with names of any kind.
+        if (!name.startsWith(prefix) || fileNameOf(name) !== entry) continue;
+        const found = await unlessMissing(stat(join(directory, entry)));
+        if (found?.isFile() === true)
+          files.push({ name, bytes: found.size, storedAt: found.mtime.toISOString() });
       }
       return files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },
