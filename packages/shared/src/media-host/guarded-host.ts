@@ -175,11 +175,7 @@ const SILENCE_MS = 2_000;
  * What a rejected call says about the host as a whole: its failure; `answered` if it refused only this request; null for nothing, as
  * when the caller went away or the host asks to wait.
  */
-function hostVerdict(
-  error: unknown,
-  startedAt: number,
-  signal: AbortSignal | undefined,
-): HoldfastError | 'answered' | null {
+function hostVerdict(error: unknown, startedAt: number, signal?: AbortSignal) {
   if (isCircuitOpen(error)) return null;
   if (signal?.aborted === true) {
     const reason: unknown = signal.reason;

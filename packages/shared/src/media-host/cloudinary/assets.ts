@@ -6,10 +6,7 @@ import { readAsset, readDestroyed } from './replies.js';
 import type { Connection } from './sdk.js';
 
 /** Looking up, describing and removing one asset, by calls that are not metered. */
-export function createAssets(
-  connection: Connection,
-  { place }: Placement,
-): Pick<MediaHost, 'annotate' | 'find' | 'remove'> {
+export function createAssets(connection: Connection, { place }: Placement) {
   const { sdk, signed } = connection;
   /** The asset, after it was given the metadata; null where there is none. */
   const explicit = async (
@@ -66,7 +63,7 @@ export function createAssets(
       return { ...asset, context: cleared.context };
     },
     remove: (ref, signal) => destroy(connection, ref.publicId, addressOf(ref), signal),
-  };
+  } satisfies Partial<MediaHost>;
 }
 
 /** Removes what is there under this address of the host; not metered. */

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import type { Readable } from 'node:stream';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import {
   type AssetPage,
@@ -28,10 +27,7 @@ const SLOWEST_BYTES_PER_MS = 50;
  * Files of ours beside the assets: raw assets of another delivery type, which no listing or search of ours covers and which
  * is served under signed addresses only.
  */
-export function createFiles(
-  connection: Connection,
-  { place }: Placement,
-): Pick<MediaHost, 'putFile' | 'readFile' | 'listFiles' | 'removeFile'> {
+export function createFiles(connection: Connection, { place }: Placement) {
   const { sdk, credentials, timeouts, upload, admin } = connection;
   return {
     putFile: async (name, body, signal) => {
@@ -72,7 +68,7 @@ export function createFiles(
       return files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },
     removeFile: (name, signal) => destroy(connection, name, address, signal),
-  };
+  } satisfies Partial<MediaHost>;
 }
 
 /** All bytes under an address, or null where there is nothing. */
@@ -101,11 +97,7 @@ const REFUSALS = new Set<number | null>([401, 403, 404]);
  * The bytes of an asset, by the public address of its version, which names no transformation; where that is refused, by a signed one of
  * the API, which gives them for an hour, whatever the account delivers publicly. Rejects with MEDIA_NOT_FOUND where the host has none.
  */
-export function openAsset(
-  { sdk, credentials }: Connection,
-  asset: HostAsset,
-  signal: AbortSignal,
-): Promise<Readable> {
+export function openAsset({ sdk, credentials }: Connection, asset: HostAsset, signal: AbortSignal) {
   const format = asset.resourceType === 'raw' ? '' : (asset.format ?? '');
   const options = { ...credentials, ...addressOf(asset) };
   return download(asset.url, SILENT_MS, signal)

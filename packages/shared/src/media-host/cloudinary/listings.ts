@@ -4,11 +4,7 @@ import { listedFields, readPage } from './replies.js';
 import type { Connection } from './sdk.js';
 
 /** Pages of assets, by metered calls. */
-export function createListings({
-  sdk,
-  admin,
-  log,
-}: Connection): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
+export function createListings({ sdk, admin, log }: Connection) {
   const refused = new Set<'list' | 'confirm'>();
 
   const read = async (cursor: string | null, reply: Promise<unknown>): Promise<AssetPage> => {
@@ -88,5 +84,5 @@ export function createListings({
         admin(signal, (call) => sdk.api.resources_by_asset_ids([...assetIds], { ...call, ...wanted })),
       );
     },
-  };
+  } satisfies Partial<MediaHost>;
 }

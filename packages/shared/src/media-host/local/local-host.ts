@@ -130,10 +130,7 @@ const UNFINISHED = 'unfinished+';
  * Files beside the media, in one flat folder that is made when it is first needed. A name is there only with all of its content. What a
  * file costs to put or remove does not grow with how many there are.
  */
-function createFiles(
-  directory: string,
-  refuseWhenFull: (bytes: number) => Promise<void>,
-): Pick<MediaHost, 'putFile' | 'readFile' | 'listFiles' | 'removeFile'> {
+function createFiles(directory: string, refuseWhenFull: (bytes: number) => Promise<void>) {
   const pathOf = (name: string): string => join(directory, fileNameOf(name));
   return {
     putFile: async (name, body) => {
@@ -158,7 +155,7 @@ function createFiles(
       return files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },
     removeFile: async (name) => ((await removeFile(pathOf(name))) ? 'removed' : 'absent'),
-  };
+  } satisfies Partial<MediaHost>;
 }
 
 function fileNameOf(name: string): string {

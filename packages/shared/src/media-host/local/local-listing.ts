@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import type { Logger } from '@holdfast/foundation/logging';
 import { type ResourceType, resourceTypes } from '../../media/index.js';
-import type { AssetPage, MediaHost, ShownAssets } from '../media-host.js';
+import type { AssetPage, ListRequest, MediaHost, ShownAssets } from '../media-host.js';
 import { type AssetPlace, isAssetId, placeOf, readAssetAt } from './asset-files.js';
 import { namesIn, unlessMissing } from './disk.js';
 
@@ -27,11 +27,12 @@ export function createListing(root: string, log: Logger): Pick<MediaHost, 'list'
   };
 
   const page = async (
-    places: AsyncIterable<AssetPlace>,
-    { limit, signal }: { limit: number; signal: AbortSignal },
+    types: readonly ResourceType[],
+    { cursor, limit, signal }: Omit<ListRequest, 'resourceType'>,
+    since?: number,
   ): Promise<AssetPage> => {
     const taken: AssetPlace[] = [];
-    for await (const place of places) {
+    for await (const place of walkAssets(root, types, readCursor(root, types, cursor), since)) {
       signal.throwIfAborted();
       taken.push(place);
       if (taken.length > limit) break;
@@ -42,23 +43,18 @@ export function createListing(root: string, log: Logger): Pick<MediaHost, 'list'
   };
 
   return {
-    list: async ({ resourceType, cursor, ...limits }) => {
-      const from = readCursor(root, cursor);
-      if (from !== null && from.resourceType !== resourceType) throw new HoldfastError('HOST_CURSOR_SPENT');
-      return page(walkAssets(root, [resourceType], from), limits);
-    },
+    list: (request) => page([request.resourceType], request),
     /** In the order of creation within each type: a page is cheap and stable that way, and edits of old assets come first. */
-    changes: async ({ since, cursor, ...limits }) =>
-      page(walkAssets(root, resourceTypes, readCursor(root, cursor), since.getTime()), limits),
+    changes: (request) => page(resourceTypes, request, request.since.getTime()),
     confirm: (assetIds) =>
       show(assetIds.filter(isAssetId).flatMap((id) => resourceTypes.map((type) => placeOf(root, type, id)))),
   };
 }
 
-function readCursor(root: string, cursor: string | null): AssetPlace | null {
+function readCursor(root: string, types: readonly ResourceType[], cursor: string | null) {
   if (cursor === null) return null;
   const [type, assetId = ''] = cursor.split(':');
-  const resourceType = resourceTypes.find((known) => known === type);
+  const resourceType = types.find((known) => known === type);
   if (resourceType === undefined || !isAssetId(assetId)) throw new HoldfastError('HOST_CURSOR_SPENT');
   return placeOf(root, resourceType, assetId);
 }

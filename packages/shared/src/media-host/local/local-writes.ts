@@ -3,9 +3,8 @@ import { link, open, rename, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { imageSize } from 'image-size';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
-import type { HostMetadata } from '../../media/index.js';
 import { type Body, bodyChunks, bytesInMemory } from '../body.js';
-import type { AssetRef, HostAsset, PutRequest, PutResult } from '../media-host.js';
+import type { AssetRef, HostAsset, MediaHost } from '../media-host.js';
 import {
   type AssetPlace,
   filesOf,
@@ -31,12 +30,11 @@ import {
 /** Where files rest until they are complete, inside the media folder so that a rename is enough. */
 export const STAGING = '.staging';
 
-/** Changes to a media folder that several processes may share. A crash at any moment leaves each change done or not done. */
-export function createWrites(
-  root: string,
-  /** Throws STORAGE_FULL. */
-  refuseWhenFull: (bytes: number) => Promise<void>,
-) {
+/**
+ * Changes to a media folder that several processes may share. A crash at any moment leaves each change done or not done.
+ * `refuseWhenFull` throws STORAGE_FULL.
+ */
+export function createWrites(root: string, refuseWhenFull: (bytes: number) => Promise<void>) {
   const stage = async (name: string): Promise<string> => {
     await makeFolder(join(root, STAGING));
     return join(root, STAGING, name);
@@ -52,7 +50,7 @@ export function createWrites(
      * Bytes and identity reach the disk in staging, then the bytes get their name, then the identity. Linking the identity is the last step;
      * it fails when the name is taken, so nothing is ever overwritten.
      */
-    put: async ({ ref, metadata, body, format, contentLength, signal }: PutRequest): Promise<PutResult> => {
+    put: async ({ ref, metadata, body, format, contentLength, signal }) => {
       const place = placeOfRef(root, ref);
       const before = await readAssetAt(place);
       if (before !== null) return { asset: before, existed: true };
@@ -88,7 +86,7 @@ export function createWrites(
     },
 
     /** Replaces the metadata by one rename. */
-    annotate: async (ref: AssetRef, { context, tags }: HostMetadata): Promise<HostAsset> => {
+    annotate: async (ref, { context, tags }) => {
       const place = placeOfRef(root, ref);
       const known = await readIdentity(place.identity);
       if (known === null) throw new HoldfastError('MEDIA_NOT_FOUND');
@@ -107,7 +105,7 @@ export function createWrites(
     },
 
     /** Moving the identity to staging is the removal; after a crash the rest is finished from there. */
-    remove: async (ref: AssetRef): Promise<'removed' | 'absent'> => {
+    remove: async (ref) => {
       const place = placeOfRef(root, ref);
       const files = await filesAt(place);
       if (files === null) return 'absent';
@@ -117,7 +115,7 @@ export function createWrites(
       for (const path of [...files, staged]) await removeFile(path);
       return 'removed';
     },
-  };
+  } satisfies Partial<MediaHost>;
 }
 
 function newToken(): string {

@@ -1,7 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { resourceTypes } from '../../media/index.js';
-import type { HostAsset } from '../media-host.js';
 import { placeOfRef, readStored } from './asset-files.js';
 import { toDiskError, unlessMissing } from './disk.js';
 
@@ -10,10 +9,7 @@ import { toDiskError, unlessMissing } from './disk.js';
  * changes; or null. The given path is only ever compared, never opened, so nothing in it can leave the folder. Rejects with HOST_REJECTED
  * when the disk fails.
  */
-export async function openLocalFile(
-  directory: string,
-  urlPath: string,
-): Promise<{ path: string; asset: HostAsset } | null> {
+export async function openLocalFile(directory: string, urlPath: string) {
   const [, type, name = ''] = /^\/media\/([^/]+)\/([^]+)$/.exec(decode(urlPath)) ?? [];
   const resourceType = resourceTypes.find((known) => known === type);
   if (resourceType === undefined) return null;
