@@ -7,15 +7,12 @@ import { openLocalFile, type HostAsset } from '@holdfast/shared/media-host';
 import type { Dependencies } from '../dependencies.js';
 
 /** `GET /media/*`: only the local host has files of its own to serve; links to them outlive it. */
-export function serveLocalFiles({
-  settings,
-  catalog,
-}: Pick<Dependencies, 'settings' | 'catalog'>): RequestHandler {
-  const { host, access, dataDir } = settings;
+export function serveLocalFiles(deps: Pick<Dependencies, 'settings' | 'catalog'>): RequestHandler {
+  const { host, access, dataDir } = deps.settings;
   const isPublic = access.keys.length === 0 || access.publicRead;
   return host.kind === 'local'
     ? serveFile(host.directory, isPublic)
-    : serveEarlierFile(catalog, serveFile(join(dataDir, 'media'), isPublic));
+    : serveEarlierFile(deps.catalog, serveFile(join(dataDir, 'media'), isPublic));
 }
 
 /** Of `send`, which checks the headers of conditions and ranges, and finds no file that was deleted at this moment. */

@@ -27,7 +27,7 @@ const FAILURES = 5;
 /** Between a failure of a host in the network and the next probe. */
 export const PROBE_AFTER_MS = 5_000;
 const PROBE_WITHIN_MS = 5_000;
-/** They take another path than all other calls: their failures must not keep anyone from listing the host. */
+/** Calls that take another path than all others: their failures must not keep anyone from listing the host. */
 const downloads: ReadonlySet<keyof HostCalls> = new Set(['open', 'readFile']);
 /** Whether it is there or not: any answer will do. */
 const PROBED: AssetRef = { publicId: 'holdfast/host-check', resourceType: 'image' };
@@ -42,8 +42,8 @@ export function isCircuitOpen(error: unknown): boolean {
 }
 
 /**
- * The host with its health, observed, and behind the circuit of this process: after five failures in a row calls fail at once, until the host
- * answers a probe (docs/decisions/0013-a-circuit-for-the-host.md).
+ * The host with its health, observed, and behind the circuit of this process: after five failures in a row calls fail at once, until the
+ * host answers a probe (docs/decisions/0013-a-circuit-for-the-host.md).
  */
 export function guardHost(host: HostCalls, { log, observer, probeAfterMs }: GuardOptions): MediaHost {
   let failures = 0;

@@ -6,15 +6,14 @@ import { type HostBudget, HostFailure } from '../media-host.js';
 const NETWORK_TIMEOUTS = new Set(['ETIMEDOUT', 'ESOCKETTIMEDOUT', 'EHOSTUNREACH']);
 
 /** Any shape that the SDK rejects or calls back with, as our error. `retryAfter` reads the wait out of a 420's text. */
-export function toHostError(
-  thrown: unknown,
-  retryAfter: (message: string) => number = () => FALLBACK_SECONDS,
-): HoldfastError {
+export function toHostError(thrown: unknown, retryAfter?: (message: string) => number): HoldfastError {
   if (thrown instanceof HoldfastError) return thrown;
   const cause = readFailure(thrown);
   const { status, message, code } = cause;
-  if (status === 420 || status === 429)
-    return new HoldfastError('HOST_RATE_LIMITED', message, { cause, retryAfterSeconds: retryAfter(message) });
+  if (status === 420 || status === 429) {
+    const retryAfterSeconds = retryAfter?.(message) ?? FALLBACK_SECONDS;
+    return new HoldfastError('HOST_RATE_LIMITED', message, { cause, retryAfterSeconds });
+  }
   if ([408, 499, 504].includes(status ?? 0) || NETWORK_TIMEOUTS.has(code ?? ''))
     return new HoldfastError('HOST_TIMEOUT', undefined, { cause });
   const isTooLarge = status === 413 || /file size too large/i.test(message);

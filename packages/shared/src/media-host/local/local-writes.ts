@@ -59,7 +59,8 @@ export function createWrites(root: string, refuseWhenFull: (bytes: number) => Pr
       const staged = await stage(token);
       const stagedIdentity = `${staged}.json`;
       const [bytes] = filesOf(place, token);
-      const leftovers = new Set([staged, stagedIdentity, bytes]);
+      // In this order: where the process dies in between, the staged identity still names the bytes.
+      const leftovers = new Set([bytes, stagedIdentity, staged]);
       try {
         const { head, ...stored } = await storeBody(staged, body, signal);
         const known: Identity = {
@@ -81,7 +82,7 @@ export function createWrites(root: string, refuseWhenFull: (bytes: number) => Pr
         await touch(dirname(place.folder));
         return { asset: toHostAsset(place, known), existed: false };
       } finally {
-        await Promise.all([...leftovers].map(removeFile));
+        for (const path of leftovers) await removeFile(path);
       }
     },
 
