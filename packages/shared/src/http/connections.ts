@@ -30,7 +30,7 @@ const LIMITS = {
   waiting: 10_000,
   /** Bytes of answers that may wait for their clients; beyond them the largest answers are cut. */
   unreadBytes: 256_000_000,
-  /** Node looks so often whether an answer makes progress. One that makes none from one look to the next ends its connection. */
+  /** An answer that makes no progress for so long ends its connection, some already after half of it. */
   stuckMs: 30_000,
 };
 
@@ -134,8 +134,8 @@ export function boundConnections(
       connection.idleSince = Infinity;
       cutLargest();
       endTinyChunks(req, () => turns.holdBack(line));
-      // Node sets its own time after the answer, of an idle connection.
-      req.socket.setTimeout(limits.stuckMs);
+      // Whether bytes have moved Node sees only as this ends. After the answer it sets its own time, of an idle connection.
+      req.socket.setTimeout(limits.stuckMs / 2);
       // An answer that is not finished ends its connection.
       res.once('finish', () => {
         connection.idleSince = performance.now();
