@@ -17,14 +17,7 @@ import { schemas } from './openapi/schemas.js';
 import { consolePage, docsPage, serveFixed, servePage, type Page } from './pages/pages.js';
 import { QUEUE_BOARD_PATH, queueBoard } from './queue-board/queue-board.js';
 import { checkHealth, live, ready, showDatabaseStatus } from './status/show-status.js';
-import {
-  driftQuery,
-  showDrift,
-  showSyncStatus,
-  startSync,
-  startSyncBody,
-  startSyncQuery,
-} from './sync/sync-routes.js';
+import * as sync from './sync/sync-routes.js';
 import { uploadQuery, uploadRoute } from './uploads/upload-route.js';
 import { receiveNotification } from './webhooks/receive-notification.js';
 
@@ -36,7 +29,7 @@ import { receiveNotification } from './webhooks/receive-notification.js';
 export function routes(deps: Dependencies): readonly Route[] {
   const { settings } = deps;
   const upload = uploadRoute(deps.uploads, deps);
-  const sync = { query: startSyncQuery, body: startSyncBody, handle: startSync(deps) };
+  const starting = { query: sync.startSyncQuery, body: sync.startSyncBody, handle: sync.startSync(deps) };
   const table: readonly Route[] = [
     page('/', 'The console', consolePage),
     page('/console/:file', 'A part of the console', consolePage),
@@ -88,19 +81,14 @@ export function routes(deps: Dependencies): readonly Route[] {
         ...accepted('Idempotent-Replayed'),
       },
       errors: [
-        ...hostErrors,
-        ...redisErrors,
+        ...uploadErrors,
         'FILE_MISSING',
         'FILE_EMPTY',
         'TOO_MANY_FILES',
         'DIGEST_MISMATCH',
         'CLIENT_ABORTED',
-        'MEDIA_NOT_FOUND',
         'IDEMPOTENCY_IN_PROGRESS',
         'IDEMPOTENCY_MISMATCH',
-        'FILE_TOO_LARGE',
-        'UNSUPPORTED_TYPE',
-        'UPLOAD_EXPIRED',
         'SHUTTING_DOWN',
       ],
       serve: countUploads(upload, deps.metrics.uploads),
@@ -128,14 +116,14 @@ export function routes(deps: Dependencies): readonly Route[] {
       summary: 'The running, last and next sync',
       answers: { 200: schemas.SyncStatus },
       errors: ['CATALOG_UNAVAILABLE'],
-      handle: showSyncStatus(deps),
+      handle: sync.showSyncStatus(deps),
     }),
     route({
       ...readSync,
       path: '/api/media/sync/drift',
       summary: 'What the last full sync found different',
       description: 'Empty before the first full run. A dry run returns its own report in its result.',
-      query: driftQuery,
+      query: sync.driftQuery,
       answers: {
         200: {
           description: 'One page; or, as NDJSON, the whole report and two headers about it.',
@@ -145,13 +133,13 @@ export function routes(deps: Dependencies): readonly Route[] {
         },
       },
       errors: ['CATALOG_UNAVAILABLE', 'INVALID_CURSOR'],
-      handle: showDrift(deps),
+      handle: sync.showDrift(deps),
     }),
-    route({ ...startSyncRow, ...sync, method: 'POST', summary: 'Start a sync' }),
+    route({ ...startSyncRow, ...starting, method: 'POST', summary: 'Start a sync' }),
     // Older clients use GET.
     route({
       ...startSyncRow,
-      ...sync,
+      ...starting,
       method: 'GET',
       changes: true,
       summary: 'Start a sync, for older clients',
@@ -308,17 +296,7 @@ function directRoutes(deps: Dependencies): readonly Route[] {
       params: { id: '`id` of the ticket.' },
       headers: ['Prefer'],
       answers: accepted(),
-      errors: [
-        ...hostErrors,
-        ...redisErrors,
-        'MEDIA_NOT_FOUND',
-        'MEDIA_DELETING',
-        'UPLOAD_INCOMPLETE',
-        'UPLOAD_EXPIRED',
-        'FILE_TOO_LARGE',
-        'UNSUPPORTED_TYPE',
-        'NOT_SUPPORTED',
-      ],
+      errors: [...uploadErrors, 'MEDIA_DELETING', 'UPLOAD_INCOMPLETE', 'NOT_SUPPORTED'],
       handle: direct ? direct.complete : none,
     }),
     {
@@ -367,7 +345,13 @@ function accepted(...more: readonly ResponseHeader[]): Readonly<Record<201 | 202
 const findErrors = ['CATALOG_UNAVAILABLE', 'MEDIA_NOT_FOUND', 'CATALOG_REBUILDING'] as const;
 const changeErrors = [...findErrors, 'MEDIA_UNSETTLED', 'REVISION_MISMATCH', 'QUEUE_UNAVAILABLE'] as const;
 const redisErrors = ['QUEUE_UNAVAILABLE', 'CATALOG_UNAVAILABLE', 'CATALOG_REBUILDING'] as const;
-const hostErrors = [
+/** Of an upload, however its bytes came. */
+const uploadErrors = [
+  ...redisErrors,
+  'MEDIA_NOT_FOUND',
+  'FILE_TOO_LARGE',
+  'UNSUPPORTED_TYPE',
+  'UPLOAD_EXPIRED',
   'HOST_REJECTED',
   'HOST_CONTENT_MISMATCH',
   'HOST_ALTERS_UPLOADS',

@@ -20,19 +20,19 @@ export function mountRoutes(
   const router = Router();
   const writes = limitWrites(redis.request, keys, settings.access.rateLimitPerMinute);
   const failedLogins = limitFailedLogins();
-  // What may refuse a request before its handler.
-  const guards = (route: Route): RequestHandler[] => [
-    requireAccess(settings.access, route, failedLogins),
-    ...(route.role === 'open' ? [] : [refuseCrossSite(settings, route)]),
-    ...(route.limited === true ? [writes] : []),
-  ];
   for (const path of new Set(routes.map((route) => route.path))) {
     const here = routes.filter((route) => route.path === path);
     const place = router.route(path);
     // Express serves HEAD as GET, but HEAD must not change anything.
     if (here.some(({ changes }) => changes === true)) place.head(otherMethods(path, here));
     for (const route of here) {
-      const handlers = [...guards(route), 'serve' in route ? route.serve : servePlain(route)];
+      // What may refuse a request, before its handler.
+      const handlers = [
+        requireAccess(settings.access, route, failedLogins),
+        ...(route.role === 'open' ? [] : [refuseCrossSite(settings, route)]),
+        ...(route.limited === true ? [writes] : []),
+        'serve' in route ? route.serve : servePlain(route),
+      ];
       if (route.method === 'ALL') router.use(path, ...handlers);
       else place[verbOf[route.method]](...handlers);
     }

@@ -96,12 +96,7 @@ export const addressOf = (req: Request): string => nameOfAddress(req.ip ?? '');
  * for each request. `unknown` for a text that is not an address.
  */
 export function nameOfAddress(address: string): string {
-  const bare = withoutPort(address);
+  // Some proxies add the port: `192.0.2.1:4711`, `[2001:db8::1]:4711`.
+  const bare = /^\[(.+)\](?::\d+)?$/.exec(address)?.[1] ?? address.replace(/^([\d.]+):\d+$/, '$1');
   return isIP(bare) === 0 ? 'unknown' : ipKeyGenerator(bare, 64);
-}
-
-/** Some proxies add the port: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
-function withoutPort(address: string): string {
-  const inBrackets = /^\[(.+)\](?::\d+)?$/.exec(address)?.[1];
-  return inBrackets ?? address.replace(/^([\d.]+):\d+$/, '$1');
 }

@@ -28,8 +28,10 @@ export async function runUntilSignal(
   log: Logger,
   exit: (code: number) => void = (code) => process.exit(code),
 ): Promise<void> {
+  let stopping: Promise<void> | undefined;
+  let askedAt = 0;
   const stop = async (signal: string): Promise<void> => {
-    const now = performance.now();
+    askedAt = performance.now();
     log.info('process.stopping', { signal, budgetMs: shutdownTimeoutMs });
     const hard = setTimeout(() => {
       log.error('process.stop_overran', { budgetMs: shutdownTimeoutMs });
@@ -38,7 +40,7 @@ export async function runUntilSignal(
     try {
       const root = await Promise.resolve(opening).catch(() => undefined);
       await root?.stop(AbortSignal.timeout(Math.round(shutdownTimeoutMs * 0.8)));
-      log.info('process.stopped', { durationMs: Math.round(performance.now() - now) });
+      log.info('process.stopped', { durationMs: Math.round(performance.now() - askedAt) });
       clearTimeout(hard);
       exit(0);
     } catch (error) {
@@ -46,14 +48,10 @@ export async function runUntilSignal(
       exit(1);
     }
   };
-  let stopping: Promise<void> | undefined;
-  let firstSignalAt = 0;
   for (const signal of ['SIGTERM', 'SIGINT'])
     process.on(signal, () => {
-      if (stopping === undefined) {
-        firstSignalAt = performance.now();
-        stopping = stop(signal);
-      } else if (performance.now() - firstSignalAt >= SAME_SIGNAL_MS) {
+      if (stopping === undefined) stopping = stop(signal);
+      else if (performance.now() - askedAt >= SAME_SIGNAL_MS) {
         log.warn('process.forced', { signal });
         exit(1);
       }
