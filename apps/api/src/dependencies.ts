@@ -62,9 +62,7 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
   };
   const { catalog, shutdown } = parts;
   // Without Redis a worker does it, before it brings anything in.
-  await settleHost({ ...parts, dataDir: settings.dataDir, identity: host.identity }).catch((error: unknown) =>
-    log.warn('host.not_settled', { error }),
-  );
+  await settleHost(parts).catch((error: unknown) => log.warn('host.not_settled', { error }));
   const rebuilding = watchRebuilding(parts.syncState, catalog, watchNewCatalog(host, log));
   await rebuilding.begin(shutdown.draining);
   const uploads = createUploads({

@@ -18,7 +18,7 @@ import { removeRecord } from '@holdfast/shared/removal';
 import type { Dependencies } from '../dependencies.js';
 import type { Answer, Input } from '../http/route.js';
 import { mediaFieldRules } from './media-fields.js';
-import { acceptedMedia, entityTag, presentMedia, refuseOtherState, seenStates } from './present-media.js';
+import { acceptedMedia, entityTag, isOfAnyState, presentMedia, refuseOtherState } from './present-media.js';
 import { findMedia } from './read-media.js';
 
 /** A merge (RFC 7396) of the fields that clients may change: null clears, any other field is refused. */
@@ -48,7 +48,7 @@ export const editMedia =
   (deps: Dependencies) =>
   async ({ params, body, header, context }: Input<'id', undefined, MediaChanges>): Promise<Answer> => {
     const { id } = params;
-    const { record, isChanged } = await saveChanges(deps, id, body, header('if-match'));
+    const { record, isChanged } = await saveChanges(deps, id, body, header('if-match') ?? '*');
     // The same edit may come again before the host has the first one.
     const isDone = (!isChanged && !isUnpushed(record)) || (await verifyAndPush(deps, record, context.log));
     const latest = (await deps.catalog.find(id)) ?? record;
@@ -60,7 +60,7 @@ export const editMedia =
 export const removeMedia =
   (deps: Dependencies) =>
   async ({ params, header, context }: Input<'id'>): Promise<Answer> => {
-    const record = await writeTombstone(deps, params.id, header('if-match'));
+    const record = await writeTombstone(deps, params.id, header('if-match') ?? '*');
     await removeInTime(deps, record, context.log);
     return { status: 202, body: acceptedMedia({ ...record, status: 'deleting' }, deps.address) };
   };
@@ -84,9 +84,8 @@ function saveChanges(
   deps: Dependencies,
   id: string,
   changes: MediaChanges,
-  ifMatch: string | undefined,
+  ifMatch: string,
 ): Promise<{ record: MediaRecord; isChanged: boolean }> {
-  const seen = seenStates(ifMatch);
   const fields = editableFields.filter((name) => name in changes);
   const edits = Object.fromEntries(fields.map((name) => [name, changes[name] ?? emptyFields[name]]));
   return overLatest(deps, id, async (record) => {
@@ -94,7 +93,7 @@ function saveChanges(
     if (status === 'deleting') throw new HoldfastError('MEDIA_DELETING');
     if (status === 'missing' || status === 'deferred')
       throw new HoldfastError('MEDIA_UNSETTLED', `the status is ${status}`);
-    refuseOtherState(seen, record);
+    refuseOtherState(ifMatch, record);
     if (isDeepStrictEqual({ ...record, ...edits }, record)) return { record, isChanged: false };
     const next = withEdits(record, edits);
     // The intent comes before the edit, so that the sweep verifies whatever a crash leaves of what follows.
@@ -140,12 +139,11 @@ async function verifyAndPush(deps: Dependencies, record: MediaRecord, log: Logge
 }
 
 /** With `If-Match` only over a state that the client has seen. */
-function writeTombstone(deps: Dependencies, id: string, ifMatch: string | undefined): Promise<MediaRecord> {
-  const seen = seenStates(ifMatch);
+function writeTombstone(deps: Dependencies, id: string, ifMatch: string): Promise<MediaRecord> {
   return overLatest(deps, id, async (record) => {
     if (record.status === 'deferred') throw new HoldfastError('MEDIA_UNSETTLED', 'the status is deferred');
-    if (record.status !== 'deleting') refuseOtherState(seen, record);
-    const outcome = await deps.catalog.beginDelete(id, seen === null ? undefined : record);
+    if (record.status !== 'deleting') refuseOtherState(ifMatch, record);
+    const outcome = await deps.catalog.beginDelete(id, isOfAnyState(ifMatch) ? undefined : record);
     // The change may be one that the client does not care about.
     if (outcome === 'conflict') return null;
     if (outcome !== 'deleting') throw new HoldfastError('MEDIA_NOT_FOUND');

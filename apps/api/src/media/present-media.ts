@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import { pickEditable, type EditableFields, type MediaRecord } from '@holdfast/shared/media';
+import { pickEditable, type MediaRecord } from '@holdfast/shared/media';
 import type { PublicAddress } from '../http/http-server.js';
 import { splitTags } from '../http/request-input.js';
 
@@ -21,13 +21,6 @@ export function acceptedMedia(record: MediaRecord, address: Pick<PublicAddress, 
   return { media: presentMedia(record, address), links: { self: `/api/media/${record.id}` } };
 }
 
-/** A state that a client has seen. */
-interface SeenMedia {
-  revision: number;
-  /** The editable fields and the bytes; undefined if the tag names only the revision. */
-  content: string | undefined;
-}
-
 const HASH_CHARACTERS = 8;
 
 /**
@@ -38,35 +31,36 @@ export function entityTag(media: PresentedMedia): string {
   return `"${String(media.revision)}-${contentOf(media)}.${hashOf(media)}"`;
 }
 
-/**
- * `If-Match`: the states that the client has seen, null where any will do. What changes by itself, such as the status, never
- * prevents an edit. Weak tags match nothing.
- */
-export function seenStates(header = '*'): SeenMedia[] | null {
-  if (header.trim() === '*') return null;
-  return splitTags(header).flatMap((tag) => {
-    const [, revision, content] = /^"(\d{1,15})(?:-(?:([\w-]+)\.)?[\w-]*)?"$/.exec(tag) ?? [];
-    return revision === undefined ? [] : [{ revision: Number(revision), content }];
-  });
-}
+/** A tag, with the revision and the content that its client has seen; without content it names only the revision. */
+const TAG = /^"(\d{1,15})(?:-(?:([\w-]+)\.)?[\w-]*)?"$/;
 
-/** Throws REVISION_MISMATCH where the client has seen another state than this one. */
-export function refuseOtherState(states: readonly SeenMedia[] | null, record: MediaRecord): void {
-  if (states === null) return;
-  const { revision } = record;
-  const seen = states.filter((state) => state.revision === revision);
-  if (seen.some(({ content }) => content === undefined || content === contentOf(record))) return;
+/**
+ * Throws REVISION_MISMATCH where none of the tags in `If-Match` is of this state; `*` is of any. What changes by itself, such as the
+ * status, never prevents an edit. Weak tags match nothing.
+ */
+export function refuseOtherState(ifMatch: string, record: MediaRecord): void {
+  if (isOfAnyState(ifMatch)) return;
+  const seen = splitTags(ifMatch).flatMap((tag) => {
+    const [, revision, content] = TAG.exec(tag) ?? [];
+    return Number(revision) === record.revision ? [content] : [];
+  });
+  if (seen.some((content) => content === undefined || content === contentOf(record))) return;
   throw new HoldfastError(
     'REVISION_MISMATCH',
-    seen.length > 0 ? 'the record was changed on the host' : `the current revision is ${String(revision)}`,
+    seen.length > 0
+      ? 'the record was changed on the host'
+      : `the current revision is ${String(record.revision)}`,
   );
 }
 
-type Content = EditableFields & Pick<MediaRecord, 'filename' | 'bytes' | 'checksum'>;
+/** Whether the client insists on no state that it has seen. */
+export function isOfAnyState(ifMatch: string): boolean {
+  return ifMatch.trim() === '*';
+}
 
-function contentOf(content: Content): string {
-  const { filename, bytes, checksum } = content;
-  return hashOf([...Object.values(pickEditable(content)), filename, bytes, checksum.md5]);
+function contentOf(media: PresentedMedia): string {
+  const { filename, bytes, checksum } = media;
+  return hashOf([...Object.values(pickEditable(media)), filename, bytes, checksum.md5]);
 }
 
 function hashOf(value: unknown): string {

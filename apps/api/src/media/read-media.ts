@@ -12,32 +12,21 @@ import type { Answer, Input } from '../http/route.js';
 import { pageLimit } from '../http/request-input.js';
 import { entityTag, presentMedia } from './present-media.js';
 
-const DEFAULT_LIMIT = 20;
-const MAX_LIMIT = 100;
-
-const filterText = (max: number) =>
-  z
-    .string('must be given once')
-    .min(1, 'must not be empty')
-    .max(max * 2, 'is too long');
+const once = z.string('must be given once');
+const filterText = (max: number) => once.min(1, 'must not be empty').max(max * 2, 'is too long');
 
 const word = <Word extends string>(words: readonly [Word, ...Word[]]) =>
   z.enum(words, `must be one of ${words.join(', ')}`);
 
 /** What a client may ask of the list. */
 export const listQuery = z.strictObject({
-  limit: pageLimit(DEFAULT_LIMIT, MAX_LIMIT),
-  cursor: z
-    .string('must be given once')
-    .max(500, 'is too long')
-    .exactOptional()
-    .describe('`nextCursor` of the previous page.'),
+  limit: pageLimit(20, 100),
+  cursor: once.max(500, 'is too long').exactOptional().describe('`nextCursor` of the previous page.'),
   type: word(resourceTypes).exactOptional().describe('Kind of file; audio counts as video.'),
   category: filterText(mediaLimits.category).exactOptional().describe('Has exactly this category.'),
   tag: filterText(mediaLimits.tag).exactOptional().describe('Has this tag.'),
   status: word(mediaStatuses).exactOptional().describe('Has this status.'),
-  sha256: z
-    .string('must be given once')
+  sha256: once
     .regex(/^[0-9a-f]{64}$/i, 'must be 64 hex digits')
     .transform((hex) => hex.toLowerCase())
     .exactOptional()

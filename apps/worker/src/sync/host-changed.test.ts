@@ -27,8 +27,8 @@ async function switched(files: number, emulated: { cloudName?: string } = {}) {
       catalogHost,
       catalog: rig.catalog,
       syncState: rig.state,
-      dataDir: rig.settings.dataDir,
-      identity: host.identity,
+      settings: rig.settings,
+      host,
       log: silentLogger,
     });
   expect(await settle(rig.host)).toBeNull();
@@ -159,9 +159,9 @@ describe('a catalog that belongs to the configured host', () => {
         catalogHost,
         catalog: rig.catalog,
         syncState: rig.state,
-        dataDir: rig.settings.dataDir,
+        settings: rig.settings,
       };
-      expect(await settleHost({ ...parts, identity: other.host.identity, log: silentLogger })).toBeNull();
+      expect(await settleHost({ ...parts, host: other.host, log: silentLogger })).toBeNull();
       const run = await other.fullSync();
       expect(run?.findings.map(({ code }) => code)).not.toContain('HOST_CHANGED');
       expect(run).toMatchObject({ missing: 0 });

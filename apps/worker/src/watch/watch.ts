@@ -102,8 +102,6 @@ export function createWatchRound(
   const attendToJobs = createStalledJobs(deps, workers, onError);
   const { catalogHost, state: syncState } = deps.sync;
   const sweepDeps = { ...deps, redis, catalogHost, folder: settings.host.folder };
-  const { identity } = deps.host;
-  const hostParts = { ...deps, catalogHost, syncState, dataDir: settings.dataDir, identity };
   let looks = 0;
   /** It reads all records, so a process of 0.1.0 that goes on writing does not start it at each look. One that failed is tried again soon. */
   let upgradesFrom = 0;
@@ -142,7 +140,7 @@ export function createWatchRound(
       // A sync may have begun an emptied catalog already.
       const isNew = state.emptied || state.scheduleGone;
       // Before anything is brought in: an empty catalog takes the configured host.
-      if (!started || state.emptied) await settleHost(hostParts);
+      if (!started || state.emptied) await settleHost({ ...deps, catalogHost, syncState });
       if (state.emptied) await requestRecovery(deps);
       if (!started || isNew) {
         await shortenEventStreams(deps);

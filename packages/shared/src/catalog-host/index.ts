@@ -2,9 +2,10 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Catalog } from '../catalog/index.js';
+import type { Settings } from '@holdfast/foundation/config';
 import type { Logger } from '@holdfast/foundation/logging';
 import type { HostIdentity } from '../media/index.js';
-import { holdsMedia } from '../media-host/index.js';
+import { holdsMedia, type MediaHost } from '../media-host/index.js';
 import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 import type { SyncState } from '../sync/index.js';
 
@@ -36,9 +37,9 @@ export interface SettleHostParts {
   catalogHost: CatalogHost;
   catalog: Pick<Catalog, 'counts' | 'hasOldIndexes'>;
   syncState: Pick<SyncState, 'readRefill'>;
-  dataDir: string;
-  /** Of the host that is configured. */
-  identity: HostIdentity;
+  settings: Pick<Settings, 'dataDir'>;
+  /** The one that is configured. */
+  host: Pick<MediaHost, 'identity'>;
   log: Logger;
 }
 
@@ -49,14 +50,16 @@ export interface SettleHostParts {
  */
 export async function settleHost(parts: SettleHostParts): Promise<HostIdentity | null> {
   const belongsTo = await hostOfCatalog(parts);
-  const { identity, log } = parts;
-  if (belongsTo === null || belongsTo === identity) return null;
-  log.warn('host.changed', { catalog: belongsTo, configured: identity });
+  const configured = parts.host.identity;
+  if (belongsTo === null || belongsTo === configured) return null;
+  parts.log.warn('host.changed', { catalog: belongsTo, configured });
   return belongsTo;
 }
 
 async function hostOfCatalog(parts: SettleHostParts): Promise<HostIdentity | null> {
-  const { catalogHost, catalog, syncState, dataDir, identity, log } = parts;
+  const { catalogHost, catalog, syncState, log } = parts;
+  const { dataDir } = parts.settings;
+  const { identity } = parts.host;
   const known = await catalogHost.read();
   // A note of another host is out of date: the folder is in use again.
   if (known === identity && identity === 'local') await noteFolderHost(dataDir, identity, log);

@@ -69,7 +69,7 @@ export function shownText(text: string): string {
 /** What an asset has that is about to be written. */
 export interface AssetThere {
   context: Pairs;
-  displayName?: string;
+  displayName?: string | undefined;
   publicId?: string;
 }
 

@@ -22,7 +22,7 @@ export interface HostMetadata {
    * The name under which the Media Library shows the asset, in accounts with dynamic folders. Written where it is given; read where
    * the host includes it.
    */
-  displayName?: string;
+  displayName?: string | undefined;
 }
 
 /**
@@ -131,8 +131,7 @@ export function writeHostMetadata(
     if (isPlain(fields[name])) context[name] = fields[name];
     else putText(context, `hf_${name}`, fields[name]);
   }
-  const displayName = putShown(context, fields, there);
-  return { context, tags: fields.tags, ...(displayName === undefined ? {} : { displayName }) };
+  return { displayName: putShown(context, fields, there), context, tags: fields.tags };
 }
 
 const plainKeys: ReadonlySet<string> = new Set([MARK, SHOWN_KEY, ...readable, ...Object.values(consoleKeys)]);
