@@ -123,7 +123,7 @@ async function ofCatalogAndHost(world: World): Promise<string[]> {
 
 async function ofLeftovers({ sandbox: { client }, b: { deps } }: World): Promise<string[]> {
   const { keys, catalog } = deps;
-  const lists = { intents: keys.intents, refused: keys.refused, unpushed: keys.unpushed };
+  const lists = { intents: keys.intents, unpushed: keys.unpushed };
   const wrong: string[] = [];
   for (const [name, key] of Object.entries(lists)) {
     const members = await client.zrange(key, '0', '-1');

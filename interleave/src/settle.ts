@@ -1,6 +1,6 @@
 import { createCatalogHost } from '@holdfast/shared/catalog-host';
 import { pushJob, removeJob } from '@holdfast/shared/jobs';
-import { sweepIntents, sweepRefused } from '@holdfast/worker/watch/sweeps';
+import { sweepIntents } from '@holdfast/worker/watch/sweeps';
 import type { Actor } from './actor.js';
 import type { World } from './world.js';
 
@@ -10,20 +10,17 @@ const ROUNDS = 3;
 
 /**
  * What the watch of a worker does about whatever was left unfinished, as if all waiting times were over: intents
- * without a heartbeat, refused uploads, edits that the host lacks, deletions that it has not confirmed.
+ * without a heartbeat, those of refused uploads too, edits that the host lacks, deletions that it has not confirmed.
  */
 export async function unfinished(actor: Actor, { sandbox: { client } }: World): Promise<void> {
   const { deps } = actor;
   const { keys, catalog, queues } = deps;
   for (const id of await client.zrange(keys.intents, '0', '-1'))
     await client.zadd(keys.intents, 'XX', Date.now() - LATER_MS, id);
-  for (const member of await client.zrange(keys.refused, '0', '-1'))
-    await client.zadd(keys.refused, 'XX', 0, member);
   const { folder } = deps.settings.host;
   const signal = AbortSignal.timeout(20_000);
-  await sweepIntents({ ...deps, folder }, signal).catch(() => undefined);
   const catalogHost = createCatalogHost(client, keys);
-  await sweepRefused({ ...deps, catalogHost, folder }, signal).catch(() => undefined);
+  await sweepIntents({ ...deps, catalogHost, folder }, signal).catch(() => undefined);
   for (const { id } of await catalog.drawUnpushed(10)) {
     const record = await catalog.find(id);
     if (record !== null) await queues.add(pushJob, { id, revision: record.revision, round: 7 });

@@ -2,7 +2,7 @@ import { createCatalog } from '@holdfast/shared/catalog';
 import { createCatalogHost, settleHost } from '@holdfast/shared/catalog-host';
 import type { Environment, Settings } from '@holdfast/foundation/config';
 import { openServer } from '@holdfast/shared/durability';
-import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
+import { createIntents } from '@holdfast/shared/intents';
 import { createClaims } from '@holdfast/shared/idempotency';
 import { connectMediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/foundation/logging';
@@ -56,7 +56,6 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
     catalog: createCatalog(request, keys),
     catalogHost: createCatalogHost(request, keys),
     intents: createIntents(request, keys),
-    refusedAssets: createRefusedAssets(request, keys),
     syncState: createSyncState(request, keys),
     shutdown: createShutdown(),
   };

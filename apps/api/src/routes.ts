@@ -267,10 +267,10 @@ const startSyncRow = {
 
 /** What only Cloudinary can do: take files from clients themselves, and notify us. */
 function directRoutes(deps: Dependencies): readonly Route[] {
-  const { host, uploads } = deps.settings;
+  const { host } = deps.settings;
   const tickets = createTickets(deps.redis.request, deps.keys);
   const direct = host.kind === 'cloudinary' && {
-    sign: signTicket({ folder: host.folder, uploads, tickets, host: deps.host }),
+    sign: signTicket(deps.uploads, tickets),
     complete: completeUpload(deps.uploads, tickets, deps),
     notify: receiveNotification(deps, host),
   };

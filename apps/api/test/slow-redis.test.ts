@@ -94,7 +94,8 @@ async function expectOnlyWhatWasAcknowledged(): Promise<void> {
   const uploaded = await emulator.assets.list({ limit: 500 });
   const byUpload = uploaded.filter(({ context }) => JSON.stringify(context).includes('anonymous'));
   expect(byUpload.length).toBe(kept.length);
-  expect(await redis.client.zcard(api.deps.keys.refused)).toBe(0);
+  const ids = await redis.client.zrange(api.deps.keys.intents, 0, '-1');
+  expect([...(await api.deps.intents.findStates(ids)).values()]).not.toContain('dead');
 }
 
 it('every route answers at its usual speed, to compare with', () => {

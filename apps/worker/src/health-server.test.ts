@@ -5,6 +5,8 @@ import { silentLogger } from '@holdfast/foundation/logging';
 import { freePort } from '@holdfast/shared/testing';
 import { createHealthServer } from './health-server.js';
 
+const settingsOf = (port: number) => ({ http: { host: '127.0.0.1' }, worker: { port } });
+
 it.each([
   ['/livez', 200],
   ['/readyz', 503],
@@ -12,13 +14,8 @@ it.each([
   ['/nothing', 404],
 ])('names the request in its answer to %s', async (path, status) => {
   const port = await freePort();
-  const server = createHealthServer({
-    host: '127.0.0.1',
-    port,
-    isReady: () => false,
-    metrics: () => Promise.reject(new Error('no figures')),
-    log: silentLogger,
-  });
+  const noFigures = () => Promise.reject(new Error('no figures'));
+  const server = createHealthServer(settingsOf(port), () => false, noFigures, silentLogger);
   await server.start();
   onTestFinished(() => server.stop(AbortSignal.timeout(1_000)));
   const ask = (headers: Record<string, string>) =>
@@ -33,16 +30,11 @@ it.each([
 it('holds one answer for a connection that asks 400 times and never reads', async () => {
   const port = await freePort();
   let scrapes = 0;
-  const server = createHealthServer({
-    host: '127.0.0.1',
-    port,
-    isReady: () => true,
-    metrics: async () => {
-      scrapes += 1;
-      return 'x'.repeat(32_000_000);
-    },
-    log: silentLogger,
-  });
+  const metrics = async () => {
+    scrapes += 1;
+    return 'x'.repeat(32_000_000);
+  };
+  const server = createHealthServer(settingsOf(port), () => true, metrics, silentLogger);
   await server.start();
   onTestFinished(() => server.stop(AbortSignal.timeout(1_000)));
   const silent = connect(port, '127.0.0.1');

@@ -5,24 +5,19 @@ import { createBoundedServer } from '@holdfast/shared/http';
 import { listenOn, service, type Service } from '@holdfast/foundation/lifecycle';
 import { requestIdFrom, type Logger } from '@holdfast/foundation/logging';
 
-export interface HealthServerOptions {
-  host: string;
-  /** Undefined = no server. */
-  port: number | undefined;
-  isReady: () => boolean;
-  /** Prometheus text. */
-  metrics: () => Promise<string>;
-  log: Logger;
-}
-
 /** Its requests have no bodies. */
 const REQUEST_WITHIN_MS = 30_000;
 
 /** Status, type and body. */
 type Answer = readonly [number, string, string];
 
-/** /livez, /readyz and /metrics of the worker, for orchestrators and Prometheus. */
-export function createHealthServer({ host, port, isReady, metrics, log }: HealthServerOptions): Service {
+/** /livez, /readyz and /metrics (Prometheus text) of the worker, where it has a port. */
+export function createHealthServer(
+  { http: { host }, worker: { port } }: { http: { host: string }; worker: { port: number | undefined } },
+  isReady: () => boolean,
+  metrics: () => Promise<string>,
+  log: Logger,
+): Service {
   const json = (status: number, body: unknown, type = 'application/json'): Answer => [
     status,
     type,

@@ -41,18 +41,39 @@ export interface Running {
   rests: Backoff;
 }
 
-export interface RunJobDependencies {
+/** In records that a failed job carries no revision of, the one that is there counts. */
+const ANY_REVISION = 0;
+
+export function createJobRunner({
+  handlers,
+  catalog,
+  metrics,
+  log,
+}: {
   handlers: JobHandlers;
   catalog: Pick<Catalog, 'noteFailure'>;
   metrics: JobMetrics;
   log: Logger;
-}
-
-export function createJobRunner({ handlers, catalog, metrics, log }: RunJobDependencies) {
+}) {
   const logOf = (job: Job): Logger => log.child({ job: job.name, jobId: job.id });
-  const note = async (failure: Failure, jobLog: Logger): Promise<void> => {
+  /**
+   * Writes the failure of an attempt into the record: `lastError`, and after the last attempt status failed. A failed push leaves the
+   * file as it is: an edit only waits for the host. A deletion shows in the status of its file already, and a sync keeps its own
+   * account. Never rejects.
+   */
+  const note = async (
+    { name, payload }: ReadJob,
+    attempts: number,
+    final: boolean,
+    error: HoldfastError,
+    jobLog: Logger,
+  ): Promise<void> => {
     try {
-      await noteFailure(catalog, failure);
+      if ('record' in payload) {
+        const { id, revision } = payload.record;
+        await catalog.noteFailure({ id, revision, attempts, final, error });
+      } else if (name === 'push' && 'id' in payload)
+        await catalog.noteFailure({ id: payload.id, revision: ANY_REVISION, attempts, final: false, error });
     } catch (cause) {
       jobLog.warn('job.failure_not_noted', { error: cause });
     }
@@ -105,7 +126,7 @@ export function createJobRunner({ handlers, catalog, metrics, log }: RunJobDepen
         ended(final ? 'failed' : 'attempt_failed');
         if (final) jobLog.error('job.failed', { attempt, error });
         else jobLog.warn('job.attempt_failed', { attempt, error });
-        await note({ name, payload, attempt, final, error }, jobLog);
+        await note(read, attempt, final, error, jobLog);
         throw signal.reason === LOCK_LOST ? new WaitingError() : cause;
       }
     },
@@ -115,8 +136,7 @@ export function createJobRunner({ handlers, catalog, metrics, log }: RunJobDepen
       const jobLog = logOf(job);
       jobLog.error('job.failed', { error });
       const read = readJob(job);
-      if (!(read instanceof HoldfastError))
-        await note({ ...read, attempt: job.attemptsMade, final: true, error }, jobLog);
+      if (!(read instanceof HoldfastError)) await note(read, job.attemptsMade, true, error, jobLog);
     },
   };
 }
@@ -191,32 +211,6 @@ async function handBack(job: Job, delayMs: number, { token, signal, rests }: Run
       await rests.rest(signal);
     }
   return delayMs > 0 ? new DelayedError() : new WaitingError();
-}
-
-export interface Failure extends ReadJob {
-  attempt: number;
-  /** No attempt is left. */
-  final: boolean;
-  error: HoldfastError;
-}
-
-/** A failed push leaves the file as it is: an edit only waits for the host. */
-const NO_REVISION = 0;
-
-/**
- * Writes the failure of an attempt into the record: `lastError`, and after the last attempt status failed. A deletion shows in the
- * status of its file already, and a sync keeps its own account.
- */
-export async function noteFailure(
-  catalog: Pick<Catalog, 'noteFailure'>,
-  { name, payload, attempt: attempts, final, error: { code, message } }: Failure,
-): Promise<void> {
-  const error = { code, message };
-  if ('record' in payload) {
-    const { id, revision } = payload.record;
-    await catalog.noteFailure({ id, revision, attempts, final, error });
-  } else if (name === 'push' && 'id' in payload)
-    await catalog.noteFailure({ id: payload.id, revision: NO_REVISION, attempts, final: false, error });
 }
 
 /** How one run of a job ended, as metrics name it. */

@@ -1,12 +1,15 @@
 import type { DurabilityLevel } from '@holdfast/foundation/config';
 import { toHoldfastError } from '@holdfast/foundation/errors';
 import { silentLogger } from '@holdfast/foundation/logging';
+import type { Catalog } from '@holdfast/shared/catalog';
+import type { Barrier } from '@holdfast/shared/durability';
+import type { MediaHost } from '@holdfast/shared/media-host';
 import { aRecord } from '@holdfast/shared/testing';
 import { storedAs } from '../test/support/stored-as.js';
 import { expect, it } from 'vitest';
 import type { JobContext } from './run-job.js';
-import { expectedRecord } from './verify/verify-records.js';
-import { createVerifyMedia, type VerifyDependencies } from './save-and-verify.js';
+import { expectedRecord, type ReadBack } from './verify/verify-records.js';
+import { createVerifyMedia } from './save-and-verify.js';
 
 const record = aRecord();
 const context: JobContext = { signal: new AbortController().signal, attempt: 2, log: silentLogger };
@@ -26,44 +29,48 @@ interface Server {
 function server({ behind = 0, lagMs = 0, lost = 0, level = 'fsynced', required }: Server = {}) {
   const seen = { reads: 0, saves: 0, barriers: 0, marked: [] as unknown[], syncs: 0 };
   let epoch = 1;
-  const deps: VerifyDependencies = {
-    catalog: {
-      find: () => Promise.resolve(record),
-      markVerified: (of, _at, entries) => {
-        seen.marked.push(...entries.map((entry) => ({ level: of, entry })));
-        return Promise.resolve(entries.map(() => 'verified'));
-      },
-      save: () => {
-        seen.saves += 1;
-        return Promise.resolve('unchanged');
-      },
-      saveIf: () => Promise.resolve('unchanged'),
-      reindex: () => Promise.resolve(0),
+  const catalog: Partial<Catalog> = {
+    find: () => Promise.resolve(record),
+    markVerified: (of, _at, entries) => {
+      seen.marked.push(...entries.map((entry) => ({ level: of, entry })));
+      return Promise.resolve(entries.map(() => 'verified'));
     },
-    readBack: {
-      read: (ids) => {
-        seen.reads += 1;
-        const stored = seen.reads > behind ? storedAs(record) : null;
-        return Promise.resolve(ids.map(() => ({ stored, gaps: 0 })));
-      },
-      epoch: () => epoch,
-      lagMs,
+    save: () => {
+      seen.saves += 1;
+      return Promise.resolve('unchanged');
     },
-    host: { find: () => Promise.resolve(null) },
-    barrier: {
-      confirm: () => {
-        seen.barriers += 1;
-        if (seen.barriers <= lost) epoch += 1;
-        return Promise.resolve(level);
-      },
-      epoch: () => 1,
+    saveIf: () => Promise.resolve('unchanged'),
+    reindex: () => Promise.resolve(0),
+  };
+  const readBack: ReadBack = {
+    read: (ids) => {
+      seen.reads += 1;
+      const stored = seen.reads > behind ? storedAs(record) : null;
+      return Promise.resolve(ids.map(() => ({ stored, gaps: 0 })));
     },
+    epoch: () => epoch,
+    lagMs,
+  };
+  const barrier: Partial<Barrier> = {
+    confirm: () => {
+      seen.barriers += 1;
+      if (seen.barriers <= lost) epoch += 1;
+      return Promise.resolve(level);
+    },
+    epoch: () => 1,
+  };
+  const host: Partial<MediaHost> = { find: () => Promise.resolve(null) };
+  const deps = {
+    catalog,
+    readBack,
+    barrier,
+    host,
     serverJudged: () => Promise.resolve(),
     settings: { durability: { required, replicas: 0 } },
     afterUpload: () => {
       seen.syncs += 1;
     },
-  };
+  } as Parameters<typeof createVerifyMedia>[0];
   return { seen, verify: () => createVerifyMedia(deps)({ record, round: 0 }, context) };
 }
 

@@ -1,10 +1,10 @@
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { untilAborted } from '@holdfast/foundation/lifecycle';
 import { createBatch } from '@holdfast/shared/batch';
-import type { Catalog, SaveOutcome } from '@holdfast/shared/catalog';
+import type { SaveOutcome } from '@holdfast/shared/catalog';
 import { failpoint } from '@holdfast/shared/failpoint';
 import type { MediaRecord } from '@holdfast/shared/media';
-import type { MediaHost } from '@holdfast/shared/media-host';
+import type { Dependencies } from './dependencies.js';
 import type { JobHandler } from './run-job.js';
 import {
   expectedRecord,
@@ -21,12 +21,8 @@ const loggedOutcomes: Partial<Record<SaveOutcome, string>> = {
   tombstoned: 'save.deleted_meanwhile',
 };
 
-export interface SaveDependencies extends LateJobDependencies {
-  catalog: LateJobDependencies['catalog'] & Pick<Catalog, 'saveMany'>;
-}
-
 /** Writes the record into the catalog, where its revision allows it. Saves that wait together go in one step. */
-export function createSaveMedia(deps: SaveDependencies): JobHandler<'save'> {
+export function createSaveMedia(deps: Pick<Dependencies, 'catalog' | 'host'>): JobHandler<'save'> {
   const save = createBatch((records: MediaRecord[]) =>
     deps.catalog.saveMany(
       records.map((record) => ({ record })),
@@ -45,18 +41,13 @@ export function createSaveMedia(deps: SaveDependencies): JobHandler<'save'> {
   };
 }
 
-export interface VerifyDependencies extends LateJobDependencies, ProofParts {
-  catalog: LateJobDependencies['catalog'] &
-    ProofParts['catalog'] &
-    Pick<Catalog, 'saveIf' | 'save' | 'reindex'>;
-  afterUpload: (record: MediaRecord) => void;
-}
-
 /**
  * Calls the record of an upload verified once it is proven. What differs is repaired, and the attempt fails. Jobs that wait
  * together are proven together.
  */
-export function createVerifyMedia(deps: VerifyDependencies): JobHandler<'verify'> {
+export function createVerifyMedia(
+  deps: ProofParts & Pick<Dependencies, 'catalog' | 'host'> & { afterUpload: (record: MediaRecord) => void },
+): JobHandler<'verify'> {
   const prove = createBatch((records: ExpectedRecord[]) => proveRecords(records, deps));
   return async ({ record }, context) => {
     const { attempt, signal } = context;
@@ -91,7 +82,7 @@ export function createVerifyMedia(deps: VerifyDependencies): JobHandler<'verify'
 async function repair(
   record: MediaRecord,
   { outcome, stored }: Proof,
-  deps: VerifyDependencies,
+  deps: Pick<Dependencies, 'catalog' | 'host'>,
   signal: AbortSignal,
 ): Promise<void> {
   const { catalog } = deps;
@@ -109,18 +100,13 @@ async function repair(
 /** Less than any tombstone lasts. */
 const LATE_MS = 24 * 3_600_000;
 
-export interface LateJobDependencies {
-  catalog: Pick<Catalog, 'find'>;
-  host: Pick<MediaHost, 'find'>;
-}
-
 /**
  * An operator may retry a job of an upload long after. By then its file may be deleted and its tombstone gone. A file that
  * has neither a record nor an asset under its name stays deleted. Asks nothing about files of the last day.
  */
 async function isOfDeletedMedia(
   { id, publicId, resourceType, createdAt }: MediaRecord,
-  { catalog, host }: LateJobDependencies,
+  { catalog, host }: Pick<Dependencies, 'catalog' | 'host'>,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (Date.now() - Date.parse(createdAt) < LATE_MS) return false;

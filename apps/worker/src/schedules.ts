@@ -1,25 +1,13 @@
-import type { JobSettings, SyncSettings } from '@holdfast/foundation/config';
-import {
-  jobOptions,
-  syncJob,
-  SYNC_SCHEDULE,
-  type MediaQueues,
-  type SyncPayload,
-} from '@holdfast/shared/jobs';
-import type { Logger } from '@holdfast/foundation/logging';
+import { jobOptions, syncJob, SYNC_SCHEDULE, type SyncPayload } from '@holdfast/shared/jobs';
+import type { Dependencies } from './dependencies.js';
 
 /** Workers of one fleet do not start in the same second. */
 const FLEET_STARTS_WITHIN_MS = 10_000;
 
-export interface SchedulesOptions {
-  queues: Pick<MediaQueues, 'queues'>;
-  sync: SyncSettings;
-  jobs: JobSettings;
-  log: Logger;
-}
-
 /** The jobs that no client asks for, as one list: the recurring sync and the one after a start. */
-export function createSchedules({ queues: { queues }, sync, jobs, log }: SchedulesOptions) {
+export function createSchedules(deps: Pick<Dependencies, 'queues' | 'settings' | 'log'>) {
+  const { sync, jobs } = deps.settings;
+  const { queues } = deps.queues;
   const every = sync.intervalMinutes * 60_000;
   const payload = (trigger: SyncPayload['trigger']): SyncPayload => ({
     trigger,
@@ -34,7 +22,7 @@ export function createSchedules({ queues: { queues }, sync, jobs, log }: Schedul
     /** Makes Redis hold what the settings say: adding what is there, or removing what is not, changes nothing. */
     ensure: async (): Promise<void> => {
       if (every === 0) {
-        if (await queues.sync.removeJobScheduler(SYNC_SCHEDULE)) log.info('schedule.removed');
+        if (await queues.sync.removeJobScheduler(SYNC_SCHEDULE)) deps.log.info('schedule.removed');
         return;
       }
       // Without a start date the first run would be now, at each first start.

@@ -54,13 +54,7 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
       service('connections', { start: () => undefined, stop: () => deps.close() }),
       workers,
       watch,
-      createHealthServer({
-        host: settings.http.host,
-        port: settings.worker.port,
-        isReady,
-        metrics: () => registry.metrics(),
-        log,
-      }),
+      createHealthServer(settings, isReady, () => registry.metrics(), log),
     ],
     log,
   );

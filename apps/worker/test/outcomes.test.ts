@@ -9,7 +9,7 @@ import { silentLogger } from '@holdfast/foundation/logging';
 import { closeRedis, connectRedis } from '@holdfast/shared/redis';
 import { aRecord, proofOf } from '@holdfast/shared/testing';
 import { createWorker, type QueueWorker } from '../src/create-worker.js';
-import { createJobRunner, noteFailure, type JobContext, type JobHandlers } from '../src/run-job.js';
+import { createJobRunner, type JobContext, type JobHandlers } from '../src/run-job.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
 let bench: Bench;
@@ -246,8 +246,9 @@ it('leaves a file verified whose edit the host refused, and notes why', async ()
   const record = aRecord();
   await bench.catalog.save(record);
   await bench.catalog.markVerified('fsynced', new Date(), [proofOf(record)]);
-  const payload = { id: record.id, revision: 1, round: 0 };
-  await noteFailure(bench.catalog, { name: 'push', payload, attempt: 3, final: true, error: refused() });
+  await startScripted(() => Promise.reject(refused()));
+  await bench.queues.add(pushJob, { id: record.id, revision: 1, round: 0 });
+  await vi.waitFor(async () => expect(await bench.queues.queues.save.getFailedCount()).toBe(1), within);
   expect(await bench.catalog.find(record.id)).toMatchObject({
     status: 'verified',
     lastError: { code: 'HOST_REJECTED' },

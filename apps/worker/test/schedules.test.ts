@@ -13,10 +13,8 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-const schedules = (env: Environment = {}) => {
-  const { sync, jobs } = readSettings(env);
-  return createSchedules({ queues: bench.queues, sync, jobs, log: silentLogger });
-};
+const schedules = (env: Environment = {}) =>
+  createSchedules({ queues: bench.queues, settings: readSettings(env), log: silentLogger });
 const listed = async (): Promise<(number | undefined)[]> =>
   (await bench.queues.queues.sync.getJobSchedulers()).map(({ every }) => Number(every));
 const within = { interval: 20 };

@@ -1,7 +1,6 @@
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createCatalogHost } from '@holdfast/shared/catalog-host';
-import { createRefusedAssets } from '@holdfast/shared/intents';
 import { isReadyWithin, connectRedis, closeRedis, type RedisClient } from '@holdfast/shared/redis';
 import { silentLogger } from '@holdfast/foundation/logging';
 import {
@@ -16,7 +15,7 @@ import { HoldfastError } from '@holdfast/foundation/errors';
 import { saveJob, verifyJob } from '@holdfast/shared/jobs';
 import { aRecord, onePixelPng } from '@holdfast/shared/testing';
 import { metadataOf } from './support/metadata-of.js';
-import { sweepIntents, sweepRefused } from '../src/watch/sweeps.js';
+import { sweep, sweepIntents } from '../src/watch/sweeps.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
 const committed: CommitMark = { state: 'committed' };
@@ -56,10 +55,19 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     await bench.intents.open(id, publicIdFor('holdfast', id), 1_000);
     return id;
   };
-  const catalogHost = () => createCatalogHost(redis, bench.keys);
+  const refuse = (id: string, { publicId } = refOf(id)): Promise<void> =>
+    bench.intents.refuse(id, { removal: { publicId, inMs: 0 }, acceptance: null });
   const intentsLeft = (): Promise<number> => bench.sandbox.client.zcard(bench.keys.intents);
-  const sweepNow = (host: Pick<MediaHost, 'find' | 'remove'> = bench.host): Promise<void> =>
-    sweepIntents({ ...bench, host, folder: 'holdfast', log: silentLogger }, AbortSignal.timeout(10_000));
+  const partsOf = (host: Partial<MediaHost> = {}) => ({
+    ...bench,
+    host: { ...bench.host, ...host },
+    redis,
+    catalogHost: createCatalogHost(redis, bench.keys),
+    folder: 'holdfast',
+    log: silentLogger,
+  });
+  const sweepNow = (host?: Partial<MediaHost>): Promise<void> =>
+    sweepIntents(partsOf(host), AbortSignal.timeout(10_000));
   const accepted = async (): Promise<MediaRecord> => {
     const id = await open();
     const record = aRecord({ id });
@@ -111,7 +119,7 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     await age(id);
     const isLive = async () => (await redis.hget(bench.keys.intent(id), 'state')) === 'live';
     const find: MediaHost['find'] = async (...of) => ((await isLive()) ? null : bench.host.find(...of));
-    await sweepNow({ find, remove: (...of) => bench.host.remove(...of) });
+    await sweepNow({ find });
     expect(await bench.host.find(refOf(id))).not.toBeNull();
     expect(await bench.catalog.find(id)).toMatchObject({ status: 'saving', assetId: asset.assetId });
   });
@@ -124,10 +132,10 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     const find: MediaHost['find'] = async (...of) => {
       if (await isLive()) return null;
       const asset = await bench.host.find(...of);
-      await bench.intents.abandon(id, null);
+      await bench.intents.refuse(id, { removal: null, acceptance: { claimKey: null } });
       return asset;
     };
-    await sweepNow({ find, remove: (...of) => bench.host.remove(...of) });
+    await sweepNow({ find });
     expect(await bench.catalog.find(id)).toBeNull();
   });
 
@@ -148,8 +156,10 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     const down = (): Promise<never> => Promise.reject(new HoldfastError('HOST_TIMEOUT'));
     await sweepNow({ find: down, remove: down });
     expect(await intentsLeft()).toBe(1);
-    await sweepNow({ find: (...of) => bench.host.find(...of), remove: down });
+    await age(id);
+    await sweepNow({ remove: down });
     expect(await intentsLeft()).toBe(1);
+    await age(id);
     await sweepNow();
     expect(await intentsLeft()).toBe(0);
     expect(await bench.host.find(refOf(id))).toBeNull();
@@ -190,7 +200,6 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
   });
 
   it('removes a refused upload, unless it was accepted after all or belongs to others', async () => {
-    const refused = createRefusedAssets(redis, bench.keys);
     const [gone, kept, foreign] = [newMediaId(), newMediaId(), newMediaId()];
     await put(gone, startedMark);
     await put(kept, committed);
@@ -210,75 +219,68 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
       body: onePixelPng,
       signal: AbortSignal.timeout(5_000),
     });
-    await refused.add(typedRef, Date.now() - 1);
-    for (const id of [gone, kept, foreign]) await refused.add(refOf(id), Date.now() - 1);
-    await sweepRefused(
-      { ...bench, catalogHost: catalogHost(), refused, folder: 'holdfast', log: silentLogger },
-      AbortSignal.timeout(10_000),
-    );
+    await refuse(typed, typedRef);
+    for (const id of [gone, kept, foreign]) await refuse(id);
+    await sweepNow();
     expect(await bench.host.find(refOf(gone))).toBeNull();
     expect(await bench.host.find(typedRef)).toBeNull();
     expect(await bench.host.find(refOf(kept))).not.toBeNull();
     expect(await bench.host.find(refOf(foreign))).not.toBeNull();
-    expect(await bench.sandbox.client.zcard(bench.keys.refused)).toBe(0);
+    expect(await intentsLeft()).toBe(0);
   });
 
-  it('leaves a refused upload to the client that tries again, and lets none begin while it removes', async () => {
-    const refused = createRefusedAssets(redis, bench.keys);
-    const [retried, removed] = [await open(), newMediaId()];
-    for (const id of [retried, removed]) {
-      await put(id, startedMark);
-      await refused.add(refOf(id), Date.now() - 1);
-    }
+  it('lets no upload begin under the id of a refused one while it removes that', async () => {
+    const id = newMediaId();
+    await put(id, startedMark);
+    await refuse(id);
     const openings: string[] = [];
-    const host: Pick<MediaHost, 'identity' | 'find' | 'remove'> = {
-      identity: bench.host.identity,
-      find: (...of) => bench.host.find(...of),
-      remove: async (...of) => {
-        openings.push(await bench.intents.open(removed, refOf(removed).publicId, 1_000));
-        return bench.host.remove(...of);
-      },
+    const remove: MediaHost['remove'] = async (...of) => {
+      openings.push(await bench.intents.open(id, refOf(id).publicId, 1_000));
+      return bench.host.remove(...of);
     };
-    await sweepRefused(
-      { ...bench, catalogHost: catalogHost(), host, refused, folder: 'holdfast', log: silentLogger },
-      AbortSignal.timeout(10_000),
-    );
+    await sweepNow({ remove });
+    expect(await bench.host.find(refOf(id))).toBeNull();
+    expect(openings).toEqual(['overloaded']);
+    expect(await bench.intents.open(id, refOf(id).publicId, 1_000)).toBe('opened');
+  });
+
+  it('removes the refused uploads that 0.1.0 has noted when they are due, but leaves those that a client tries again', async () => {
+    const [retried, removed, later] = [await open(), newMediaId(), newMediaId()];
+    for (const id of [retried, removed, later]) {
+      await put(id, startedMark);
+      const due = Date.now() + (id === later ? 60_000 : 0);
+      await redis.zadd(bench.keys.refused, due, `image:${refOf(id).publicId}`);
+    }
+    await sweep(partsOf(), AbortSignal.timeout(10_000));
     expect(await bench.host.find(refOf(retried))).not.toBeNull();
     expect(await bench.host.find(refOf(removed))).toBeNull();
-    expect(openings).toEqual(['overloaded']);
-    expect(await bench.intents.open(removed, refOf(removed).publicId, 1_000)).toBe('opened');
+    expect(await bench.host.find(refOf(later))).not.toBeNull();
+    expect(await redis.exists(bench.keys.refused)).toBe(0);
+    expect(await bench.intents.findStates([later])).toEqual(new Map([[later, 'dead']]));
+    // Half a minute before it is due.
+    expect(Number(await redis.zscore(bench.keys.intents, later))).toBeGreaterThan(Date.now() + 15_000);
   });
 
   it('keeps refused uploads in mind while the catalog belongs to another host', async () => {
-    const refused = createRefusedAssets(redis, bench.keys);
     const id = newMediaId();
-    await refused.add(refOf(id), Date.now() - 1);
-    const other = { read: () => Promise.resolve('cloudinary:other' as const) };
-    await sweepRefused(
-      { ...bench, catalogHost: other, refused, folder: 'holdfast', log: silentLogger },
-      AbortSignal.timeout(10_000),
-    );
-    expect(await bench.sandbox.client.zrange(bench.keys.refused, '0', '-1')).toHaveLength(1);
+    await refuse(id);
+    await redis.set(bench.keys.host, 'cloudinary:other');
+    await sweepNow();
+    await age(id);
+    await sweepNow();
+    expect(await intentsLeft()).toBe(1);
   });
 
   it('S18: tries again later when a refused upload cannot be removed', async () => {
-    const refused = createRefusedAssets(redis, bench.keys);
     const id = newMediaId();
     await put(id, startedMark);
-    await refused.add(refOf(id), Date.now() - 1);
-    const host = {
-      identity: bench.host.identity,
-      find: (...of: Parameters<MediaHost['find']>) => bench.host.find(...of),
-      remove: () => Promise.reject(new HoldfastError('HOST_TIMEOUT')),
-    };
-    await sweepRefused(
-      { ...bench, catalogHost: catalogHost(), host, refused, folder: 'holdfast', log: silentLogger },
-      AbortSignal.timeout(10_000),
-    );
-    const [, due] = await bench.sandbox.client.zrange(bench.keys.refused, 0, '0', 'WITHSCORES');
+    await refuse(id);
+    await sweepNow({ remove: () => Promise.reject(new HoldfastError('HOST_TIMEOUT')) });
+    const [, beat] = await redis.zrange(bench.keys.intents, 0, '0', 'WITHSCORES');
+    const due = Number(beat) + 30_000;
     // With the time between two looks of the watch that is within a minute.
-    expect(Number(due)).toBeGreaterThan(Date.now() + 5_000);
-    expect(Number(due)).toBeLessThanOrEqual(Date.now() + 30_000);
+    expect(due).toBeGreaterThan(Date.now() + 4_000);
+    expect(due).toBeLessThanOrEqual(Date.now() + 30_000);
   });
 
   it('pushes an edit that was left, and finishes a deletion that was left', async () => {

@@ -28,24 +28,28 @@ import type { Uploads } from '../uploads/uploads.js';
 export const completeUpload =
   (uploads: Uploads, tickets: Tickets, deps: AnswerDependencies) =>
   async (input: Input<'id'>): Promise<Answer> => {
-    const record = await acceptArrival({ ...uploads, tickets }, input.params.id, input.context.log);
+    const record = await acceptArrival(uploads, tickets, input.params.id, input.context.log);
     return answerUpload(deps, input, record, readWait(input.header('prefer')));
   };
-
-/** What uploads share, and the tickets. */
-type ArrivalDependencies = Uploads & { tickets: Tickets };
 
 /**
  * The record of an upload that went straight to the host: the one that a webhook or a sync made already, or a new one once
  * the asset has been looked at and carries the commit mark. May be repeated, and may race with both.
  */
-async function acceptArrival(deps: ArrivalDependencies, id: string, log: Logger): Promise<MediaRecord> {
+async function acceptArrival(
+  uploads: Uploads,
+  tickets: Tickets,
+  id: string,
+  log: Logger,
+): Promise<MediaRecord> {
   if (!isOwnId(id)) throw new HoldfastError('MEDIA_NOT_FOUND');
-  const known = await deps.catalog.find(id);
-  if (known !== null) return alreadyThere(known);
-  if (await deps.catalog.isTombstoned(id)) throw new HoldfastError('MEDIA_NOT_FOUND');
-  const ticket = await deps.tickets.find(id);
-  const arrived = await findArrival(deps, id, ticket);
+  const known = await uploads.catalog.find(id);
+  if (known?.status === 'deleting') throw new HoldfastError('MEDIA_DELETING');
+  if (known?.source === 'direct') return known;
+  if (known !== null) throw new HoldfastError('MEDIA_NOT_FOUND', 'this file was not uploaded directly');
+  if (await uploads.catalog.isTombstoned(id)) throw new HoldfastError('MEDIA_NOT_FOUND');
+  const ticket = await tickets.find(id);
+  const arrived = await findArrival(uploads, id, ticket);
   if (arrived === null) {
     if (ticket !== null) {
       if (!ticket.altered) throw new HoldfastError('UPLOAD_INCOMPLETE');
@@ -54,37 +58,25 @@ async function acceptArrival(deps: ArrivalDependencies, id: string, log: Logger)
         'the account stored the file under another name: remove the folder or prefix from its default upload preset',
       );
     }
-    if (await deps.rebuilding.isOn()) throw new HoldfastError('CATALOG_REBUILDING');
+    if (await uploads.rebuilding.isOn()) throw new HoldfastError('CATALOG_REBUILDING');
     throw new HoldfastError('MEDIA_NOT_FOUND', 'no ticket with this id, or it has expired');
   }
-  const record = await markAccepted(deps, id, arrived);
-  await acceptUpload(deps, record, null);
+  const record = await markAccepted(uploads, id, arrived);
+  await acceptUpload(uploads, record, null);
   log.info('direct.accepted', { id, bytes: record.bytes });
   return record;
 }
 
-function alreadyThere(record: MediaRecord): MediaRecord {
-  if (record.status === 'deleting') throw new HoldfastError('MEDIA_DELETING');
-  if (record.source !== 'direct')
-    throw new HoldfastError('MEDIA_NOT_FOUND', 'this file was not uploaded directly');
-  return record;
-}
-
 /** Checks what arrived, and writes the commit mark; what is refused is removed. */
-async function markAccepted(
-  deps: ArrivalDependencies,
-  id: string,
-  { asset, carried }: Arrived,
-): Promise<MediaRecord> {
-  const { folder, uploads } = deps;
-  if (carried.mark.state === 'committed') return recordFromAsset(asset, folder, 'direct', carried);
-  const refusal = refusalOfArrival(asset, carried.mark, uploads);
+async function markAccepted(uploads: Uploads, id: string, { asset, carried }: Arrived): Promise<MediaRecord> {
+  if (carried.mark.state === 'committed') return recordFromAsset(asset, uploads.folder, 'direct', carried);
+  const refusal = refusalOfArrival(asset, carried.mark, uploads.uploads);
   if (refusal !== null) {
     const { publicId, resourceType } = asset;
-    await undoUpload(deps, { id, ref: { publicId, resourceType } });
+    await undoUpload(uploads, { id, ref: { publicId, resourceType } });
     throw refusal;
   }
-  return writeCommitMark(deps, { asset, carried });
+  return writeCommitMark(uploads, { asset, carried });
 }
 
 /** An asset that a client sent straight to the host. */
@@ -98,7 +90,7 @@ interface Arrived {
  * ticket (Redis may have lost it) the usual name is tried: the asset itself proves that we allowed it.
  */
 async function findArrival(
-  { host, folder }: ArrivalDependencies,
+  { host, folder }: Uploads,
   id: string,
   ticket: Ticket | null,
 ): Promise<Arrived | null> {

@@ -217,9 +217,8 @@ describe('what does not keep the rules', () => {
     await post(ticket, Buffer.concat([onePixelPng, Buffer.alloc(100_000)]));
     await emulator.faults.add({ kind: 'error', match: { endpoint: 'destroy' } });
     expect((await complete(api, ticket.id)).status).toBe(413);
-    expect(await redis.client.zrange(api.deps.keys.refused, 0, '-1')).toContain(
-      `image:holdfast/${ticket.id}`,
-    );
+    expect(await api.deps.intents.findStates([ticket.id])).toEqual(new Map([[ticket.id, 'dead']]));
+    expect((await api.call('GET', `/api/media/${ticket.id}`)).status).toBe(404);
   });
 });
 

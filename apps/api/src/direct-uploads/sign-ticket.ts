@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { UploadSettings } from '@holdfast/foundation/config';
 import { mayBeAnyKind, type Tickets } from '@holdfast/shared/direct-uploads';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import {
@@ -13,10 +12,10 @@ import {
   type EditableFields,
   type ResourceType,
 } from '@holdfast/shared/media';
-import type { MediaHost } from '@holdfast/shared/media-host';
 import type { Answer, Input } from '../http/route.js';
 import { listOrText, mediaFieldRules } from '../media/media-fields.js';
 import { cleanFilename, refFor } from '../media/new-media.js';
+import type { Uploads } from '../uploads/uploads.js';
 
 /**
  * What a client says about the file that it is going to send. All of it is optional, none of it is trusted, and other fields
@@ -49,14 +48,6 @@ export const ticketRequest = z
 
 type TicketRequest = z.infer<typeof ticketRequest>;
 
-export interface SignTicketDependencies {
-  /** On the host. */
-  folder: string;
-  uploads: Pick<UploadSettings, 'maxBytes' | 'allowedTypes'>;
-  tickets: Pick<Tickets, 'issue'>;
-  host: Pick<MediaHost, 'hostNow' | 'signUpload'>;
-}
-
 /** An upload must have begun within this time. */
 const GOOD_FOR_MS = 30 * 60_000;
 /** The host takes a signature for one hour after its timestamp, so ours is dated back to end when the ticket does. */
@@ -69,7 +60,7 @@ const REMEMBER_MS = GOOD_FOR_MS + 2 * 3_600_000;
  * expiry travel with the asset, signed, so that nothing has to be remembered for the file to be adopted.
  */
 export const signTicket =
-  ({ folder, uploads, tickets, host }: SignTicketDependencies) =>
+  ({ folder, uploads, host }: Pick<Uploads, 'folder' | 'uploads' | 'host'>, tickets: Tickets) =>
   async ({ body, context }: Input<never, undefined, TicketRequest>): Promise<Answer> => {
     const { filename: given = '', bytes = 0, type, ...described } = body;
     if (bytes > uploads.maxBytes)

@@ -84,8 +84,11 @@ export async function findMedia(
   if (record !== null) return record;
   let code: ErrorCode | null = null;
   if (await rebuilding.isOn()) code = 'CATALOG_REBUILDING';
-  else if ((await intents.findUnderWay([id]).catch(() => new Set([id]))).has(id))
-    code = 'CATALOG_UNAVAILABLE';
+  else {
+    // It may come, also where nobody can tell. One that was refused does not.
+    const states = await intents.findStates([id]).catch(() => new Map([[id, 'live']]));
+    if ((states.get(id) ?? 'dead') !== 'dead') code = 'CATALOG_UNAVAILABLE';
+  }
   // What was deleted here never comes back.
   if (code !== null && !(await catalog.isTombstoned(id)))
     throw new HoldfastError(code, 'the record may not be in the catalog yet');

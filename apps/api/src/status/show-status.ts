@@ -1,10 +1,11 @@
 import type { z } from 'zod';
 import { HoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
 import { queueNames } from '@holdfast/shared/jobs';
-import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
+import type { MediaHost } from '@holdfast/shared/media-host';
 import type { Dependencies } from '../dependencies.js';
 import type { Answer } from '../http/route.js';
 import type { schemas } from '../openapi/schemas.js';
+import { refuseUploads, tooManyUploads } from '../uploads/admission.js';
 import { currentFindings, freeBytesOf, persistenceWarning } from './findings.js';
 import type { RedisState } from './redis-state.js';
 
@@ -90,13 +91,9 @@ export const ready = (deps: Dependencies) => async (): Promise<Answer> => {
 
 /** Throws why this process, its host or Redis would refuse an upload now. */
 async function refuseAsUploads(deps: Dependencies): Promise<void> {
-  const { settings, shutdown, host, uploadSlots, redisStates } = deps;
-  if (shutdown.draining.aborted) throw new HoldfastError('SHUTTING_DOWN');
-  if (uploadSlots.full) throw new HoldfastError('OVERLOADED', 'too many uploads at once');
-  const free = await host.freeBytes();
-  if (free !== null && free < LOCAL_RESERVE_BYTES) throw new HoldfastError('STORAGE_FULL');
-  const refusal = host.uploadRefusal();
-  if (refusal !== null) throw refusal;
+  const { settings, uploadSlots, redisStates } = deps;
+  if (uploadSlots.full) throw tooManyUploads();
+  await refuseUploads(deps);
   const { look, failure } = await redisStates.read();
   if (failure !== null) throw new HoldfastError('QUEUE_UNAVAILABLE', failure.message);
   const counts = look === null ? [] : [look.queues.save.counts, look.queues.verify.counts];

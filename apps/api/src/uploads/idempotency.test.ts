@@ -7,7 +7,8 @@ import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { aPng, sha256, startApiPair, upload, type ApiPair } from '../../test/support/api-pair.js';
 import { createShares } from '@holdfast/shared/http';
 import { createShutdown } from '../http/shutdown.js';
-import { takeClaim, type ClaimParts } from './idempotency.js';
+import { takeClaim } from './idempotency.js';
+import type { Uploads } from './uploads.js';
 
 let redis: RedisSandbox;
 beforeAll(async () => {
@@ -305,7 +306,7 @@ describe('taking a claim', () => {
       claims: { claim },
       rebuilding: { isOn: () => Promise.resolve(false), knownEpoch: () => '1' },
       claimWaitMs: 0,
-    } as unknown as ClaimParts;
+    } as unknown as Uploads;
     await expect(takeClaim(deps, claimRequest, never)).rejects.toMatchObject({ code: 'CATALOG_REBUILDING' });
     expect(claim).toHaveBeenCalledTimes(1);
   });
@@ -318,7 +319,7 @@ describe('taking a claim', () => {
       claimWaitMs: 60_000,
       waiters: createShares(2),
       shutdown: createShutdown(),
-    } as unknown as ClaimParts;
+    } as unknown as Uploads;
     const left = new AbortController();
     const wait = (waiter: string) => takeClaim(deps, { ...claimRequest, waiter }, left.signal);
     const inProgress = { code: 'IDEMPOTENCY_IN_PROGRESS', retryAfterSeconds: 9 };
@@ -332,18 +333,5 @@ describe('taking a claim', () => {
       { status: 'rejected', reason: expect.objectContaining({ code: 'CLIENT_ABORTED' }) as unknown },
     ]);
     expect(deps.waiters.running).toBe(0);
-  });
-
-  it('releases a claim that arrives after the refusal, so that the next try need not wait for its lease', async () => {
-    const claim = { key: 'k', id: 'i', token: 't', takenOver: false };
-    const answer = new Promise((resolve) => setTimeout(() => resolve({ state: 'held', claim }), 700));
-    const release = vi.fn<() => Promise<string>>().mockResolvedValue('released');
-    const deps = {
-      claims: { claim: () => answer, release },
-      rebuilding: { knownEpoch: () => '1' },
-      claimWaitMs: 0,
-    } as unknown as ClaimParts;
-    await expect(takeClaim(deps, claimRequest, never)).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
-    await vi.waitFor(() => expect(release).toHaveBeenCalledExactlyOnceWith(claim, false));
   });
 });

@@ -20,7 +20,7 @@ import type { AssetRef, PutResult } from '@holdfast/shared/media-host';
 import { inviteBody } from '../http/request-bodies.js';
 import { parseMediaFields } from '../media/media-fields.js';
 import { cleanFilename, refFor } from '../media/new-media.js';
-import { admit, promptly, type Admitted } from './admission.js';
+import { admit, promptly, type Upload } from './admission.js';
 import { commitUpload } from './commit-upload.js';
 import type { FileKind } from './file-kind.js';
 import { undoUpload } from './undo-upload.js';
@@ -30,7 +30,6 @@ import {
   receiveFile,
   requestFingerprint,
   type FileDigest,
-  type ReceivedFile,
 } from './upload-form.js';
 import type { Uploads } from './uploads.js';
 
@@ -48,21 +47,9 @@ export interface UploadRequest {
 export interface Received {
   record: MediaRecord;
   /** The record was there before; nothing was kept of this upload. */
-  duplicate: boolean;
-}
-
-/** One upload under way: what identifies it, and how far it has come. */
-interface Upload extends UploadRequest, Admitted {
-  readonly id: string;
-  filename: string;
-  /** Known once the kind of the file is known. */
-  ref: AssetRef | null;
-  /** The host may have something under `ref`. */
-  sent: boolean;
-  /** The running transfer of a large body. */
-  transfer: Promise<PutResult> | null;
-  /** Redis may have accepted it. */
-  acceptanceAsked: boolean;
+  duplicate?: boolean;
+  /** An earlier request with the same Idempotency-Key has the answer. */
+  replayed?: boolean;
 }
 
 /**
@@ -76,34 +63,32 @@ export async function receiveUpload(
   res: Response,
   request: UploadRequest,
 ): Promise<Received> {
-  const admitted = await admit(uploads, req);
+  const upload = await admit(uploads, req);
   try {
-    const digest = readReprDigest(req.get('repr-digest'));
+    const { claim } = request;
     // All tries of one claim have its id, and with it the same time.
-    const id = request.claim?.id ?? newMediaId();
+    const id = claim?.id ?? newMediaId();
     const openedAt = performance.now();
     // Redis takes a write before anything is read from the client or sent to the host.
-    await openIntent(uploads, id);
+    const opened = await promptly(
+      uploads.intents.open(id, publicIdFor(uploads.folder, id), uploads.uploads.maxBacklog),
+    );
+    if (opened === 'overloaded')
+      throw new HoldfastError('OVERLOADED', 'too many jobs wait', { retryAfterSeconds: 5 });
     failpoint('upload.intent-open');
-    admitted.hold({ id, claim: request.claim }, openedAt);
-    const progress = { filename: '', ref: null, sent: false, transfer: null, acceptanceAsked: false };
-    const upload: Upload = { ...request, ...admitted, id, ...progress };
+    upload.id = id;
+    upload.claim = claim;
+    upload.acknowledgedAt = openedAt;
     try {
-      return await receiveAndAccept(uploads, req, res, upload, digest);
+      return await receiveAndAccept(uploads, req, res, upload, request);
     } catch (error) {
       upload.cancel.abort(error);
       await undo(uploads, upload, error);
       throw error;
     }
   } finally {
-    admitted.end();
+    upload.end();
   }
-}
-
-async function openIntent({ intents, folder, uploads }: Uploads, id: string): Promise<void> {
-  const outcome = await promptly(intents.open(id, publicIdFor(folder, id), uploads.maxBacklog));
-  if (outcome === 'overloaded')
-    throw new HoldfastError('OVERLOADED', 'too many jobs wait', { retryAfterSeconds: 5 });
 }
 
 async function receiveAndAccept(
@@ -111,40 +96,44 @@ async function receiveAndAccept(
   req: Request,
   res: Response,
   upload: Upload,
-  digest: string | null,
+  request: UploadRequest,
 ): Promise<Received> {
-  const { claim: held, isFresh } = upload;
+  const { id, claim: held, maxBytes } = upload;
+  const { uploadedBy, duplicates, unfinished } = request;
   const { signal } = upload.cancel;
   signal.throwIfAborted();
-  for (const { asset } of upload.unfinished) await uploads.host.remove(asset, signal);
+  for (const { asset } of unfinished) await uploads.host.remove(asset, signal);
 
-  inviteBody(req, res);
-  const { file, fields } = await untilAborted(receiveForm(uploads, req, res, upload), signal);
-  if (digest !== null && digest !== file.sha256) throw new HoldfastError('DIGEST_MISMATCH');
-  const fingerprint =
-    held === null ? '' : requestFingerprint(req, { ...file, filename: upload.filename, fields });
+  /** What the asset carries before its file and fields are known in full. */
+  const atStart = (filename: string): CarriedFields =>
+    firstFields({ id, filename, uploadedBy, source: 'upload' }, new Date(timeOfId(id)));
+  // A large file is on the host, not yet committed, when this resolves.
+  const { file, filename, fields } = await receiveForm(req, res, signal, (stream, name) =>
+    receiveFile(stream, {
+      maxBytes,
+      allowedTypes: uploads.uploads.allowedTypes,
+      transfer: (kind, body) => putLarge(uploads, upload, atStart(name), kind, body),
+    }),
+  );
+  const fingerprint = held === null ? '' : requestFingerprint(req, { ...file, filename, fields });
 
-  if (upload.duplicates === 'return') {
-    const existing = await findDuplicate(uploads, file, upload.uploadedBy);
+  if (duplicates === 'return') {
+    const existing = await findDuplicate(uploads, file, uploadedBy);
     if (existing !== null) {
       await replaceByDuplicate(uploads, upload, existing, fingerprint);
       return { record: existing, duplicate: true };
     }
   }
 
-  const ref = await place(uploads, upload, file.kind);
+  const ref = upload.ref ?? (await place(uploads, upload, file.kind));
   const claim = held && { ...held, fingerprint, exclusive: true };
   failpoint('upload.before-commit');
   // A small body goes to the host now: from here on it may have the asset.
-  upload.sent = true;
+  upload.ref = ref;
   const record = await commitUpload(uploads.host, {
     ref,
     file,
-    fields: {
-      ...fieldsAtStart(upload),
-      ...fields,
-      checksum: { sha256: file.sha256, md5: file.md5 },
-    },
+    fields: { ...atStart(filename), ...fields, checksum: { sha256: file.sha256, md5: file.md5 } },
     claim,
     folder: uploads.folder,
     signal,
@@ -152,27 +141,30 @@ async function receiveAndAccept(
   failpoint('upload.committed');
 
   upload.acceptanceAsked = true;
-  const accepted = await acceptUpload(uploads, record, claim, isFresh);
-  return { record: accepted, duplicate: false };
+  return { record: await acceptUpload(uploads, record, claim, upload) };
 }
 
-/** Reads the form; a large file is on the host, not yet committed, when this resolves. */
-async function receiveForm(
-  uploads: Uploads,
+/**
+ * Reads the form of an upload, its file by `receive`. Throws what that throws, and what any upload throws for a bad body;
+ * after the whole of it, since only then it is known, DIGEST_MISMATCH.
+ */
+export async function receiveForm<File extends FileDigest>(
   req: Request,
   res: Response,
-  upload: Upload,
-): Promise<{ file: ReceivedFile; fields: EditableFields }> {
-  const { allowedTypes } = uploads.uploads;
-  const { file, fields } = await parseForm(req, res, (stream, filename) => {
-    upload.filename = cleanFilename(filename);
-    return receiveFile(stream, {
-      maxBytes: upload.maxBytes,
-      allowedTypes,
-      transfer: (kind, body) => putLarge(uploads, upload, kind, body),
-    });
+  signal: AbortSignal,
+  receive: (stream: Readable, filename: string) => Promise<File>,
+): Promise<{ file: File; filename: string; fields: EditableFields }> {
+  const digest = readReprDigest(req.get('repr-digest'));
+  signal.throwIfAborted();
+  inviteBody(req, res);
+  let filename = '';
+  const form = parseForm(req, res, (stream, name) => {
+    filename = cleanFilename(name);
+    return receive(stream, filename);
   });
-  return { file, fields: parseMediaFields(fields) };
+  const { file, fields } = await untilAborted(form, signal);
+  if (digest !== null && digest !== file.sha256) throw new HoldfastError('DIGEST_MISMATCH');
+  return { file, filename, fields: parseMediaFields(fields) };
 }
 
 /** Grace of an upload that was never committed, beyond the time its bytes may take (docs/architecture.md, crash windows). */
@@ -181,18 +173,19 @@ const DEADLINE_GRACE_SECONDS = 30;
 async function putLarge(
   uploads: Uploads,
   upload: Upload,
+  fields: CarriedFields,
   kind: FileKind,
   body: Readable,
 ): Promise<PutResult> {
   const ref = await place(uploads, upload, kind);
   const { lengthAtMost, maxBytes } = upload;
   const transferSeconds = Math.ceil((lengthAtMost ?? maxBytes) / SLOWEST_BYTES_PER_SECOND);
-  upload.sent = true;
+  upload.ref = ref;
   upload.transfer = uploads.host.put({
     ref,
     metadata: writeHostMetadata({
       mark: { state: 'started', deadlineSeconds: DEADLINE_GRACE_SECONDS + transferSeconds },
-      fields: fieldsAtStart(upload),
+      fields,
     }),
     body,
     format: kind.extension,
@@ -210,18 +203,11 @@ async function putLarge(
  * and that of a try that took over may be the one of its predecessor.
  */
 async function place({ intents, folder }: Uploads, upload: Upload, kind: FileKind): Promise<AssetRef> {
-  if (upload.ref !== null) return upload.ref;
   const ref = refFor(folder, upload.id, kind);
-  upload.ref = ref;
   const isKnown = ref.resourceType !== 'raw' && upload.claim?.takenOver !== true;
   if (!isKnown && (await intents.describe(upload.id, ref.publicId)) === 'dead')
     throw new HoldfastError('UPLOAD_EXPIRED');
   return ref;
-}
-
-/** What the asset carries before its file and fields are known in full. */
-function fieldsAtStart({ id, filename, uploadedBy }: Upload): CarriedFields {
-  return firstFields({ id, filename, uploadedBy, source: 'upload' }, new Date(timeOfId(id)));
 }
 
 const CONFIRM_WITHIN_MS = 3_000;
@@ -254,26 +240,25 @@ async function findDuplicate(
   return null;
 }
 
-/** Answers with the existing record: removes the new copy, and the key remembers that answer. */
+/** Answers with the existing record: the key remembers that answer, and the new copy is removed. */
 async function replaceByDuplicate(
   uploads: Uploads,
-  { id: copy, ref, sent, claim: held, isFresh }: Upload,
+  upload: Upload,
   { id }: MediaRecord,
   fingerprint: string,
 ): Promise<void> {
-  const claim = held && { held, isFresh, keep: true };
-  await undoUpload(uploads, { id: copy, ref: sent ? ref : null, claim });
-  if (held === null) return;
   // A key that could not remember it finds the same duplicate again.
-  await uploads.claims
-    .finish(held, { id, fingerprint, duplicate: true })
-    .catch((error: unknown) => uploads.log.warn('upload.duplicate_not_remembered', { id, error }));
+  if (upload.claim !== null)
+    await uploads.claims
+      .finish(upload.claim, { id, fingerprint, duplicate: true })
+      .catch((error: unknown) => uploads.log.warn('upload.duplicate_not_remembered', { id, error }));
+  await undoUpload(uploads, upload);
 }
 
 /**
  * The last step before the acknowledgement, for an asset that carries the commit mark: the record enters the catalog, its
  * claim is fulfilled and its jobs enter the queue, all at once. With Redis away it is deferred, as long as nobody may have
- * given the upload up meanwhile, which `isFresh` tells; without it the asset has carried the mark since before this request, and counts
+ * given the upload up meanwhile, which `upload` tells; without it the asset has carried the mark since before this request, and counts
  * whichever try put it there. Throws UPLOAD_EXPIRED or QUEUE_UNAVAILABLE: the upload must then be undone; MEDIA_NOT_FOUND when the
  * file was deleted before.
  */
@@ -281,19 +266,19 @@ export async function acceptUpload(
   { intents, queues, deferred, log }: Uploads,
   record: MediaRecord,
   claim: FulfilledClaim | null,
-  isFresh?: () => boolean,
+  upload?: Pick<Upload, 'isFresh'>,
 ): Promise<MediaRecord> {
   const { id } = record;
   const acceptance = { record, claim, jobs: queues.jobsOf(record) };
   try {
     // While the lease is fresh nobody can have given the upload up: an intent that is gone was wiped with Redis, and
     // a sync may be adopting the asset at this moment.
-    const outcome = await intents.accept({ ...acceptance, committed: isFresh?.() ?? true });
+    const outcome = await intents.accept({ ...acceptance, committed: upload?.isFresh() ?? true });
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND', 'the file was deleted');
     if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED');
     if (outcome === 'unqueued') log.warn('upload.not_queued', { id });
   } catch (error) {
-    if (!isHoldfastError(error, 'QUEUE_UNAVAILABLE') || isFresh?.() !== true) throw error;
+    if (!isHoldfastError(error, 'QUEUE_UNAVAILABLE') || upload?.isFresh() !== true) throw error;
     // Acknowledged: it counts, whichever try has the claim by then.
     const counting = { ...acceptance, committed: true, claim: claim && { ...claim, exclusive: false } };
     const finish = async (): Promise<void> =>
@@ -310,12 +295,11 @@ export async function acceptUpload(
 const LET_GO_MS = 2_000;
 
 async function undo(uploads: Uploads, upload: Upload, error: unknown): Promise<void> {
-  const { id, claim: held, sent, transfer, acceptanceAsked, isFresh } = upload;
+  const { claim, ref, transfer } = upload;
   if (transfer !== null) await withinMs<unknown, null>(LET_GO_MS, transfer, null).catch(() => null);
   // What an earlier try may have left under this id is for the next one, or for the sweep, to find.
-  if (held?.takenOver === true && !sent) return;
+  if (claim?.takenOver === true && ref === null) return;
   const unsettled =
     !isHoldfastError(error) || isHoldfastError(error, 'HOST_TIMEOUT', 'HOST_REJECTED', 'INTERNAL');
-  const claim = held && { held, isFresh, keep: false };
-  await undoUpload(uploads, { id, ref: sent ? upload.ref : null, unsettled, acceptanceAsked, claim });
+  await undoUpload(uploads, upload, unsettled);
 }

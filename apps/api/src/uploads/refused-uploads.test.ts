@@ -239,7 +239,7 @@ it.each([
     // As after 20 s without an answer.
     slots.take = (...args) => {
       const slot = take(...args);
-      return slot && { ...slot, isFresh: () => false };
+      return slot && Object.assign(slot, { isFresh: () => false });
     };
     const accept = intents.accept.bind(intents);
     const accepted: string[] = [];

@@ -1,5 +1,4 @@
-import type { HeldClaim } from '@holdfast/shared/idempotency';
-import type { AssetRef } from '@holdfast/shared/media-host';
+import type { Upload } from './admission.js';
 import type { Uploads } from './uploads.js';
 
 const REMOVE_WITHIN_MS = 3_000;
@@ -8,72 +7,56 @@ const LOOK_AGAIN_MS = 60_000;
 /** Redis may be emptied before it is removed: then a sync takes it for a file that counts. */
 const RETRY_REMOVAL_MS = 1_000;
 
-/** An upload that must leave nothing behind. */
-export interface Undo {
-  id: string;
-  /** What may be on the host; null when it never received a byte. */
-  ref: AssetRef | null;
-  /** The host may still store the asset after it was removed. */
-  unsettled?: boolean;
-  /** Redis was asked to accept the upload: it may have done so without an answer, or do so yet. */
-  acceptanceAsked?: boolean;
-  /** Of an upload with an Idempotency-Key: another try may work under its id by now. */
-  claim?: UndoneClaim | null;
-}
+/** An upload that must leave nothing behind. One with a claim can tell whether that was certainly ours a moment ago. */
+type Undone = Pick<Upload, 'id' | 'ref'> & Partial<Pick<Upload, 'acceptanceAsked' | 'claim' | 'isFresh'>>;
 
-interface UndoneClaim {
-  held: HeldClaim;
-  /** Whether the claim was certainly ours a moment ago, for when Redis cannot tell. */
-  isFresh: () => boolean;
-  /** The request continues under the key; otherwise the key is free for another try, under another id. */
-  keep: boolean;
-}
-
-/** Removes what a refused upload left. Never throws; what fails is remembered and retried. */
-export async function undoUpload(uploads: Uploads, upload: Undo): Promise<void> {
+/**
+ * Removes what a refused upload left, and frees its claim: another try gets another id. `unsettled`: the host may still store the asset
+ * after it was removed. Never throws; what fails is remembered and retried.
+ */
+export async function undoUpload(uploads: Uploads, upload: Undone, unsettled = false): Promise<void> {
+  const { claims, log, deferred } = uploads;
   const { id, claim } = upload;
-  // What the host has under this id must be ours to remove, for the next seconds.
-  if (claim && !(await renew(uploads, claim.held).catch(() => claim.isFresh()))) return;
-  const removeAgainAt = await removeAsset(uploads, upload);
-  const finish = (): Promise<void> => remember(uploads, upload, removeAgainAt);
+  if (claim) {
+    // Another try may work under the id by now. What the host has under it must be ours to remove, for the next seconds.
+    const renewed = claims.renew([claim]).catch(() => [upload.isFresh?.()]);
+    if ((await renewed)[0] !== true) return;
+  }
+  const removeInMs = await removeAsset(uploads, upload, unsettled);
+  const finish = (): Promise<void> => remember(uploads, upload, removeInMs);
   try {
     await finish();
   } catch (error) {
-    uploads.log.warn('upload.undo_waits_for_redis', { id, error });
-    uploads.deferred.add(id, finish);
+    log.warn('upload.undo_waits_for_redis', { id, error });
+    deferred.add(id, finish);
   }
 }
 
-async function renew({ claims }: Uploads, claim: HeldClaim): Promise<boolean> {
-  return (await claims.renew([claim]))[0] === true;
-}
-
-/** Answers when the removal must be tried again; null when the host has nothing any more. */
-async function removeAsset({ host, log }: Uploads, { id, ref, unsettled }: Undo): Promise<number | null> {
+/** Answers in how many milliseconds the removal must be tried again; null when the host has nothing any more. */
+async function removeAsset(
+  { host, log }: Uploads,
+  { id, ref }: Undone,
+  unsettled: boolean,
+): Promise<number | null> {
   if (ref === null) return null;
   try {
     await host.remove(ref, AbortSignal.timeout(REMOVE_WITHIN_MS));
-    return unsettled === true ? Date.now() + LOOK_AGAIN_MS : null;
+    return unsettled ? LOOK_AGAIN_MS : null;
   } catch (error) {
     log.warn('upload.removal_failed', { id, error });
-    return Date.now() + RETRY_REMOVAL_MS;
+    return RETRY_REMOVAL_MS;
   }
 }
 
-/** The remembered removal first, then the intent: a crash between leaves too much memory, never too little. */
 async function remember(
-  uploads: Uploads,
-  { id, ref, claim, acceptanceAsked }: Undo,
-  removeAgainAt: number | null,
+  { claims, intents }: Uploads,
+  { id, ref, claim, acceptanceAsked }: Undone,
+  removeInMs: number | null,
 ): Promise<void> {
-  const { claims, intents, refusedAssets } = uploads;
-  if (claim) {
-    const isOurs = claim.keep
-      ? await renew(uploads, claim.held)
-      : (await claims.release(claim.held, false)) === 'released';
-    // Another try has the id, and the intent with it.
-    if (!isOurs) return;
-  }
-  if (ref !== null && removeAgainAt !== null) await refusedAssets.add(ref, removeAgainAt);
-  await (acceptanceAsked === true ? intents.abandon(id, claim?.held.key ?? null) : intents.drop(id));
+  // Another try has the id, and the intent with it.
+  if (claim && (await claims.release(claim, false)) === 'taken') return;
+  const removal = ref && removeInMs !== null ? { publicId: ref.publicId, inMs: removeInMs } : null;
+  const acceptance = acceptanceAsked === true ? { claimKey: claim?.key ?? null } : null;
+  if (removal === null && acceptance === null) await intents.drop(id);
+  else await intents.refuse(id, { removal, acceptance });
 }

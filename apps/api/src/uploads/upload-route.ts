@@ -1,18 +1,15 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import type { Shares } from '@holdfast/shared/http';
 import type { MediaRecord } from '@holdfast/shared/media';
-import type { PublicAddress } from '../http/http-server.js';
+import type { Dependencies } from '../dependencies.js';
 import { preferenceApplied, readWait, waitInPlace } from '../http/prefer.js';
 import { clientOf, contextOf, goneWith } from '../http/request-context.js';
 import { parseInput } from '../http/request-input.js';
 import type { Answer, Input } from '../http/route.js';
-import type { Shutdown } from '../http/shutdown.js';
 import { acceptedMedia } from '../media/present-media.js';
-import type { StatusFollowers } from '../media/status-followers.js';
-import { keyedUpload, type KeyedOutcome } from './idempotency.js';
-import { receiveUpload } from './receive-upload.js';
+import { keyedUpload } from './idempotency.js';
+import { receiveUpload, type Received } from './receive-upload.js';
 import type { Uploads } from './uploads.js';
 
 export const uploadQuery = z.object({
@@ -34,27 +31,25 @@ export function uploadRoute(uploads: Uploads, deps: AnswerDependencies) {
       req.resume();
       throw error;
     });
-    if (replayed) res.setHeader('Idempotent-Replayed', 'true');
-    if (duplicate) {
+    if (replayed === true) res.setHeader('Idempotent-Replayed', 'true');
+    if (duplicate === true) {
       const existing = acceptedMedia(record, deps.address);
-      res.setHeader('Location', existing.links.self);
-      res.status(200).json({ ...existing, duplicate: true });
+      res.location(existing.links.self).json({ ...existing, duplicate: true });
       return;
     }
-    const waitSeconds = readWait(req.get('prefer'));
     const asked = { client: clientOf(req), gone: goneWith(res) };
-    const { status, body, headers } = await answerUpload(deps, asked, record, waitSeconds);
+    const { status, body, headers } = await answerUpload(deps, asked, record, readWait(req.get('prefer')));
     res.set(headers).status(status).json(body);
   };
 }
 
-async function upload(uploads: Uploads, req: Request, res: Response): Promise<KeyedOutcome> {
+async function upload(uploads: Uploads, req: Request, res: Response): Promise<Received> {
   const { duplicates } = parseInput(uploadQuery, req.query, 'the query is not valid');
   const key = readKey(req.get('idempotency-key'));
   const request = { uploadedBy: contextOf(req).client.name, duplicates };
-  if (key !== null) return keyedUpload(uploads, req, res, { ...request, key });
-  const received = await receiveUpload(uploads, req, res, { ...request, claim: null, unfinished: [] });
-  return { ...received, replayed: false };
+  return key === null
+    ? receiveUpload(uploads, req, res, { ...request, claim: null, unfinished: [] })
+    : keyedUpload(uploads, req, res, { ...request, key });
 }
 
 /** Null without the header. */
@@ -66,13 +61,7 @@ function readKey(header: string | undefined): string | null {
   });
 }
 
-export interface AnswerDependencies {
-  /** Requests that wait for their verified record. */
-  waits: Shares;
-  statusFollowers: StatusFollowers;
-  shutdown: Pick<Shutdown, 'draining'>;
-  address: Pick<PublicAddress, 'url'>;
-}
+export type AnswerDependencies = Pick<Dependencies, 'waits' | 'statusFollowers' | 'shutdown' | 'address'>;
 
 /**
  * The answer to an accepted upload, however its bytes came: 202, or 201 where the client waited and the record is verified. A replayed

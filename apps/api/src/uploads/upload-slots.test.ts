@@ -8,7 +8,7 @@ import { newMediaId } from '@holdfast/shared/media';
 import { closeRedis, connectRedis, isReadyWithin, redisKeys } from '@holdfast/shared/redis';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { createShutdown, type Shutdown } from '../http/shutdown.js';
-import { createUploadSlots, type UploadSlot, type UploadSlots } from './admission.js';
+import { createUploadSlots, type Upload, type UploadSlots } from './admission.js';
 
 let redis: RedisSandbox;
 beforeAll(async () => {
@@ -22,7 +22,7 @@ afterEach(() => void vi.useRealTimers());
 const BEAT_MS = 5_000;
 
 /** Takes a slot; there is one. */
-function take(slots: UploadSlots, req: IncomingMessage): UploadSlot {
+function take(slots: UploadSlots, req: IncomingMessage): Upload {
   const slot = slots.take('a', req);
   if (slot === null) throw new Error('no slot');
   return slot;
@@ -50,12 +50,12 @@ async function setup() {
     return reply.claim;
   };
   /** An upload that Redis has last heard of so long ago. */
-  const begin = async (ms: number, keyed = false): Promise<UploadSlot> => {
+  const begin = async (ms: number, keyed = false): Promise<Upload> => {
     const id = newMediaId();
     await intents.open(id, `holdfast/${id}`, 10);
     const claim = keyed ? await claimFor(id) : null;
     const slot = take(slots, aRequest().req);
-    slot.hold({ id, claim }, performance.now() - ms);
+    Object.assign(slot, { id, claim, acknowledgedAt: performance.now() - ms });
     onTestFinished(() => slot.end());
     return slot;
   };

@@ -4,7 +4,7 @@ import type { Logger } from '@holdfast/foundation/logging';
 import type { Catalog } from '@holdfast/shared/catalog';
 import { createShares } from '@holdfast/shared/http';
 import type { Claims } from '@holdfast/shared/idempotency';
-import type { Intents, RefusedAssets } from '@holdfast/shared/intents';
+import type { Intents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { Shutdown } from '../http/shutdown.js';
@@ -23,7 +23,6 @@ export interface UploadParts {
   /** How long a request waits for another one with the same Idempotency-Key. */
   claimWaitMs?: number;
   intents: Intents;
-  refusedAssets: RefusedAssets;
   queues: MediaQueues;
   shutdown: Shutdown;
   log: Logger;

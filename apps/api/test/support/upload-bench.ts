@@ -9,7 +9,7 @@ import { expect, vi } from 'vitest';
 import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
 import { readSettings, type Environment, type UploadSettings } from '@holdfast/foundation/config';
 import { createClaims } from '@holdfast/shared/idempotency';
-import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
+import { createIntents } from '@holdfast/shared/intents';
 import { connectMediaQueues } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { createMediaHost, type MediaHostOptions } from '@holdfast/shared/media-host';
@@ -89,14 +89,13 @@ export async function openUploadBench(
     rebuilding: watchRebuilding(createSyncState(client, keys), catalog, watchNewCatalog(host, silentLogger)),
     claimWaitMs: 300,
     intents: createIntents(client, keys),
-    refusedAssets: createRefusedAssets(client, keys),
     queues,
     shutdown: createShutdown(),
     log: silentLogger,
     newBackoff: () => redisBackoff(client),
   });
   const app = express();
-  const address = { url: () => 'http://example.test' };
+  const address = { url: () => 'http://example.test', boundTo: () => undefined };
   app.use(requestContext(silentLogger, () => anonymous));
   const statusFollowers = createStatusFollowers({
     catalog,

@@ -199,13 +199,13 @@ function storedOf(seen: SeenAsset, facts: PageFacts): StoredRecord | null {
 function outcomeOf(
   { asset, fresh, carried }: SeenAsset,
   stored: StoredRecord | null,
-  { tombstoned, refused, withIntent }: PageFacts,
+  { tombstoned, withIntent }: PageFacts,
   { settings, host }: LeasedWork,
 ): Outcome {
   if (stored === null) {
     if (tombstoned.has(fresh.id)) return 'deleted';
     if (carried !== null && carried.mark.state !== 'committed') return 'uncommitted';
-    if (refused.has(asset)) return 'uncommitted';
+    if (withIntent.get(fresh.id) === 'dead') return 'uncommitted';
     if (withIntent.has(fresh.id)) return 'busy';
     return isCovered(asset.publicId, settings.host) ? 'moved' : 'outside';
   }

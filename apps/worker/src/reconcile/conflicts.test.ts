@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
+import { createIntents } from '@holdfast/shared/intents';
 import { editBase, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { pushRecord } from '@holdfast/shared/push';
@@ -234,9 +234,12 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync leaves alone or re
   it('does not adopt a refused upload that waits for its removal', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload();
-    await createRefusedAssets(rig.redis, rig.keys).add(asset, Date.now() + 60_000);
+    const removal = { publicId: asset.publicId, inMs: 60_000 };
+    await createIntents(rig.redis, rig.keys).refuse(rig.recordOf(asset).id, { removal, acceptance: null });
     expect(await rig.sync()).toMatchObject({ created: 0, removed: 0 });
     expect(await rig.records()).toEqual([]);
+    const { drift } = await rig.sync({ dryRun: true });
+    expect(drift?.items).toMatchObject([{ code: 'REFUSED_UPLOAD', action: 'left' }]);
   });
 });
 

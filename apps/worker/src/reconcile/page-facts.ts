@@ -47,7 +47,7 @@ export function isCovered(
  */
 export async function readPageFacts(
   seen: readonly SeenAsset[],
-  { catalog, intents, refused, tickets, settings, host, now }: SyncDependencies,
+  { catalog, intents, tickets, settings, host, now }: SyncDependencies,
 ) {
   const { folder, syncPrefix } = settings.host;
   const idsOfEach = seen.map((one) => idsOf(one, folder));
@@ -60,10 +60,9 @@ export async function readPageFacts(
   const renamed = unknown.flatMap(({ carried, fresh }) =>
     carried?.mark.state === 'ticket' && carried.fields.id !== fresh.id ? [carried.fields.id] : [],
   );
-  const [tombstoned, withIntent, areRefused, found] = await Promise.all([
+  const [tombstoned, withIntent, found] = await Promise.all([
     catalog.findTombstoned(unsettled),
-    intents.findUnderWay(unsettled),
-    refused.areRefused(unknown.map(({ asset }) => asset)),
+    intents.findStates(unsettled),
     Promise.all(renamed.map((id) => tickets.find(id))),
   ]);
   // Also where it cannot be removed now: while the host shows the asset, nothing may forget that it was deleted.
@@ -79,10 +78,8 @@ export async function readPageFacts(
     records,
     /** Deleted here. */
     tombstoned,
-    /** Being uploaded or verified: the jobs of the upload decide. */
+    /** Being uploaded or verified: the jobs of the upload decide. Or dead: refused, and waiting for their removal. */
     withIntent,
-    /** Refused uploads that wait for their removal. */
-    refused: new Set(unknown.flatMap(({ asset }, index) => (areRefused[index] === true ? [asset] : []))),
     /** Ids of our tickets whose files have another name than was signed. */
     ticketed: new Set(renamed.filter((_, index) => found[index] !== null)),
   };

@@ -7,7 +7,7 @@ import { createCatalogHost } from '@holdfast/shared/catalog-host';
 import { createTickets } from '@holdfast/shared/direct-uploads';
 import type { Barrier } from '@holdfast/shared/durability';
 import { createClaims } from '@holdfast/shared/idempotency';
-import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
+import { createIntents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { HostBudget, MediaHost, ShownAssets } from '@holdfast/shared/media-host';
 import type { LeaseToken, RedisClient, RedisKeys } from '@holdfast/shared/redis';
@@ -59,7 +59,6 @@ export function syncDependencies(options: SyncOptions) {
     claims: createClaims(redis, keys, 'CATALOG_UNAVAILABLE'),
     intents: createIntents(redis, keys, 'CATALOG_UNAVAILABLE'),
     state: createSyncState(redis, keys),
-    refused: createRefusedAssets(redis, keys),
     tickets: createTickets(redis, keys),
   };
 }

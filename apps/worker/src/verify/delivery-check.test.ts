@@ -22,12 +22,7 @@ afterEach(async () => {
 });
 
 const aCheck = (cloudinaryUrl = emulator.cloudinaryUrl) =>
-  createDeliveryCheck({
-    redis: redis.client,
-    keys,
-    host: readSettings({ CLOUDINARY_URL: cloudinaryUrl }).host,
-    log: silentLogger,
-  });
+  createDeliveryCheck(redis.client, keys, readSettings({ CLOUDINARY_URL: cloudinaryUrl }).host, silentLogger);
 
 async function stored(name: string, content = PDF): Promise<MediaRecord> {
   const { format, version } = await emulator.assets.put({ publicId: name, resourceType: 'image', content });

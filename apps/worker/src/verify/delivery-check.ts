@@ -5,15 +5,6 @@ import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 
-export interface DeliveryCheckOptions {
-  redis: RedisClient;
-  keys: Pick<RedisKeys, 'blockedDelivery'>;
-  host: HostSettings;
-  log: Logger;
-}
-
-type Delivery = 'delivered' | 'blocked' | 'gone' | 'unknown';
-
 /** What the hash has of a kind. The API reads `status`. */
 interface Blocked {
   status: number;
@@ -22,32 +13,28 @@ interface Blocked {
 }
 
 const MINUTE_MS = 60_000;
-const askedAgainAfterMs: Record<Delivery, number> = {
-  delivered: 24 * 60 * MINUTE_MS,
-  blocked: MINUTE_MS,
-  gone: 10 * MINUTE_MS,
-  unknown: 10 * MINUTE_MS,
-};
+const DAY_MS = 24 * 60 * MINUTE_MS;
 const ANSWERS_WITHIN_MS = 10_000;
 
 /**
  * Whether the host delivers what it stores: accounts may refuse kinds of files, and new ones refuse PDF and ZIP. One request for each
  * kind and day, for one byte, to the address that the host itself gave; it is not a call of an API. What is blocked is kept for the fleet.
  */
-export function createDeliveryCheck({ redis, keys, host, log }: DeliveryCheckOptions) {
+export function createDeliveryCheck(redis: RedisClient, keys: RedisKeys, host: HostSettings, log: Logger) {
   const nextAt = new Map<string, number>();
   if (host.kind === 'local')
     return { verified: (): void => undefined, again: (): Promise<void> => Promise.resolve() };
 
   const ask = async (kind: string, url: string): Promise<void> => {
     const { status, reason } = await requestOneByte(url);
-    const delivery = judge(status);
-    nextAt.set(kind, performance.now() + askedAgainAfterMs[delivery]);
-    if (delivery === 'blocked') {
+    const isDelivered = status === 200 || status === 206;
+    const isBlocked = status === 401 || status === 403;
+    nextAt.set(kind, performance.now() + (isDelivered ? DAY_MS : isBlocked ? MINUTE_MS : 10 * MINUTE_MS));
+    if (isBlocked) {
       log.warn('delivery.blocked', { kind, status, reason });
       const entry: Blocked = { status, url, cloud: host.cloudName };
       await redis.hset(keys.blockedDelivery, kind, JSON.stringify(entry));
-    } else if (delivery !== 'unknown') await redis.hdel(keys.blockedDelivery, kind);
+    } else if (isDelivered || status === 404 || status === 410) await redis.hdel(keys.blockedDelivery, kind);
   };
   const askQuietly = (kind: string, url: string): Promise<void> =>
     ask(kind, url).catch((error: unknown) => log.debug('delivery.unknown', { kind, error }));
@@ -76,12 +63,6 @@ export function createDeliveryCheck({ redis, keys, host, log }: DeliveryCheckOpt
       }
     },
   };
-}
-
-function judge(status: number): Delivery {
-  if (status === 401 || status === 403) return 'blocked';
-  if (status === 404 || status === 410) return 'gone';
-  return status === 200 || status === 206 ? 'delivered' : 'unknown';
 }
 
 /** `reason`: Cloudinary's own word for a refusal. Follows no redirect, and reads no body. Without `fetch`, which takes 16 MB. */

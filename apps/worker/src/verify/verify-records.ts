@@ -92,7 +92,7 @@ export interface ProofParts {
   barrier: Pick<Barrier, 'confirm' | 'epoch'>;
   /** Resolves once it is known whether this server's confirmations may be believed. */
   serverJudged: () => Promise<void>;
-  catalog: Pick<Catalog, 'markVerified'>;
+  catalog: Pick<Catalog, 'markVerified' | 'reindex'>;
   settings: Pick<Settings, 'durability'>;
 }
 
@@ -169,10 +169,7 @@ const LOOKS = 3;
 const settled: ReadonlySet<Proof['outcome']> = new Set(['verified', 'superseded', 'tombstoned', 'missing']);
 
 /** Proves the records of a page. Answers how many could not be verified: they stay `saving`, and a later run takes them up again. */
-export async function verifyRecords(
-  records: readonly ExpectedRecord[],
-  parts: ProofParts & { catalog: Pick<Catalog, 'reindex'> },
-): Promise<number> {
+export async function verifyRecords(records: readonly ExpectedRecord[], parts: ProofParts): Promise<number> {
   let open = records;
   for (let left = LOOKS; left > 0 && open.length > 0; left -= 1) {
     const proofs = await proveRecords(open, parts);

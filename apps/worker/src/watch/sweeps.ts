@@ -2,15 +2,9 @@ import { isHoldfastError } from '@holdfast/foundation/errors';
 import type { Logger } from '@holdfast/foundation/logging';
 import type { Catalog, UnfinishedRecord } from '@holdfast/shared/catalog';
 import type { CatalogHost } from '@holdfast/shared/catalog-host';
-import {
-  isAccepted,
-  type Intents,
-  type RefusedAsset,
-  type RefusedAssets,
-  type StaleIntent,
-} from '@holdfast/shared/intents';
+import { isAccepted, type Intents, type StaleIntent } from '@holdfast/shared/intents';
 import { pushJob, removeJob, verifyJob, type MediaQueues } from '@holdfast/shared/jobs';
-import { idFromPublicId, readHostMetadata, recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
+import { idFromPublicId, recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
 import { findOwnAssets, isCircuitOpen, type MediaHost, type OwnAsset } from '@holdfast/shared/media-host';
 import { redisEdge, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import { inParallel, SWEPT_AT_ONCE } from '../sync-run/host-calls.js';
@@ -18,8 +12,7 @@ import { inParallel, SWEPT_AT_ONCE } from '../sync-run/host-calls.js';
 export interface SweepDependencies {
   redis: RedisClient;
   keys: RedisKeys;
-  intents: Pick<Intents, 'stale' | 'kill' | 'revive' | 'accept' | 'drop' | 'retry' | 'bury'>;
-  refused: RefusedAssets;
+  intents: Intents;
   catalog: Pick<Catalog, 'find' | 'findStored' | 'drawUnpushed' | 'drawDeleting'>;
   catalogHost: Pick<CatalogHost, 'read'>;
   queues: Pick<MediaQueues, 'add' | 'enqueueUpload' | 'jobsOf' | 'queues'>;
@@ -36,7 +29,7 @@ const LIMIT_MS = 25_000;
 export const AT_ONCE = 200;
 
 /**
- * Finishes what crashes and failures left: intents, refused uploads, edits that the host lacks, deletions that it has not
+ * Finishes what crashes and failures left: uploads, refused ones too, edits that the host lacks, deletions that it has not
  * confirmed. The lease only saves work: each sweep is safe beside another, since scripts decide who may destroy what. Rejects once
  * all have ended, where one of them failed.
  */
@@ -45,10 +38,10 @@ export async function sweep(deps: SweepDependencies, stopping: AbortSignal): Pro
   const guarded = redisEdge('QUEUE_UNAVAILABLE');
   if ((await guarded(() => redis.set(keys.sweepLease, 1, 'PX', LEASE_MS, 'NX'))) === null) return;
   const signal = AbortSignal.any([stopping, AbortSignal.timeout(LIMIT_MS)]);
+  await guarded(() => adoptOldRefusals(deps));
   // Side by side: one that has much to ask of a host that is far away must not hold up the others.
   const steps = {
     intents: sweepIntents(deps, signal),
-    refused: sweepRefused(deps, signal),
     unpushed: sweepUnpushed(deps),
     deleting: sweepDeleting(deps),
   };
@@ -61,29 +54,54 @@ export async function sweep(deps: SweepDependencies, stopping: AbortSignal): Pro
   if (failures[0] !== undefined) throw failures[0].error;
 }
 
+/** 0.1.0 has a list of refused uploads beside the intents, `<resource type>:<public id>` by when their removal is due. */
+async function adoptOldRefusals({ redis, keys, intents, folder }: SweepDependencies): Promise<void> {
+  const listed = await redis.zrange(keys.refused, 0, String(AT_ONCE), 'WITHSCORES');
+  for (let at = 0; at < listed.length; at += 2) {
+    const [member = '', due] = listed.slice(at);
+    const publicId = member.slice(member.indexOf(':') + 1);
+    const id = idFromPublicId(folder, { publicId, resourceType: 'raw' });
+    const state = id && (await intents.kill(id));
+    // Where a client tries again under the same id, that upload decides.
+    if (id && (state === 'absent' || state === 'dead'))
+      await intents.refuse(id, { removal: { publicId, inMs: Number(due) - Date.now() }, acceptance: null });
+    await redis.zrem(keys.refused, member);
+  }
+}
+
 /** None of the other items can do without Redis. */
 const isRedisAway = (error: unknown): boolean =>
   isHoldfastError(error, 'CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE');
 
-type IntentDependencies = Pick<SweepDependencies, 'intents' | 'catalog' | 'queues' | 'folder' | 'log'> & {
-  host: Pick<MediaHost, 'find' | 'remove'>;
-};
+type IntentDependencies = Omit<SweepDependencies, 'redis' | 'keys'>;
+
+/** With the 5 s between two looks of the watch: often enough within a minute of the end of what kept an asset from being removed. */
+const AGAIN_AFTER_MS = 5_000;
+const SPREAD_MS = 10_000;
 
 /**
- * Finishes or undoes uploads that a crash left between two steps (docs/architecture.md, crash windows).
- * Nothing is guessed: the host is asked, and where it does not answer the intent waits for the next sweep.
+ * Finishes or undoes uploads that a crash left between two steps (docs/architecture.md, crash windows), and removes refused ones that
+ * could not be removed at once. Nothing is guessed: the host is asked, and where it does not answer the intent waits, for ever.
  */
 export async function sweepIntents(deps: IntentDependencies, signal: AbortSignal): Promise<void> {
-  await inParallel(await deps.intents.stale(AT_ONCE), SWEPT_AT_ONCE, async (intent) => {
+  const { intents, catalogHost, host, log } = deps;
+  // Uploads that were cut off do not wait behind refused ones.
+  const stale = await intents.stale(2 * AT_ONCE);
+  if (stale.length === 0) return;
+  const belongsTo = await catalogHost.read();
+  const isItsHost = belongsTo === null || belongsTo === host.identity;
+  await inParallel(stale, SWEPT_AT_ONCE, async (intent) => {
     if (signal.aborted) return;
+    const { id, state } = intent;
     try {
-      await settleIntent(intent, deps, signal);
+      // What this host lacks may be on the one to which the catalog belongs.
+      if (state !== 'dead' || isItsHost) return await settleIntent(intent, deps, signal);
     } catch (error) {
-      // Some of the others do not need the host.
-      if (isCircuitOpen(error)) return;
       if (isRedisAway(error)) throw error;
-      deps.log.warn('sweep.intent_left', { id: intent.id, state: intent.state, error });
+      // With an open circuit it was not even tried.
+      if (!isCircuitOpen(error)) log.warn('sweep.intent_left', { id, state, error });
     }
+    await intents.postpone(id, AGAIN_AFTER_MS + Math.random() * SPREAD_MS);
   });
 }
 
@@ -98,8 +116,8 @@ async function settleIntent(
   const { id, state } = intent;
   // Listed without a hash: kill takes it off the list.
   if (state === 'absent') return void (await intents.kill(id));
-  const record = state === 'settled' ? await catalog.find(id) : null;
-  if (record !== null) return verifyAgain(intent, record, deps);
+  const record = state === 'live' ? null : await catalog.find(id);
+  if (state === 'settled' && record !== null) return verifyAgain(intent, record, deps);
   const ownAssets = (): Promise<OwnAsset[]> => findOwnAssets(host, folder, intent, signal);
   let left = await ownAssets();
   const committed = left.find(isCommitted);
@@ -119,11 +137,12 @@ async function settleIntent(
       return;
     }
   }
-  // Never acknowledged, and never will be: what the host has of it goes, then the intent.
-  for (const { asset } of left) {
-    const { publicId, resourceType } = asset;
-    await host.remove({ publicId, resourceType }, signal);
-  }
+  // Never acknowledged, and never will be: what the host has of it goes, then the intent. But a sync after a wipe may have adopted it.
+  if (committed === undefined || record === null)
+    for (const { asset } of left) {
+      const { publicId, resourceType } = asset;
+      await host.remove({ publicId, resourceType }, signal);
+    }
   log.info('sweep.upload_undone', { id });
   await intents.drop(id);
 }
@@ -154,63 +173,6 @@ async function verifyAgain(
   if (round === 0) return;
   log.warn('sweep.upload_enqueued_again', { id, round });
   await queues.enqueueUpload(record, round);
-}
-
-/** With the 20 s between two looks of the watch: within a minute of the end of what kept it from being removed. */
-const AGAIN_AFTER_MS = 5_000;
-const SPREAD_MS = 10_000;
-
-type RefusedDependencies = Omit<SweepDependencies, 'redis' | 'keys' | 'queues'>;
-
-/** Removes refused uploads from the host that could not be removed when they were refused; tries for ever. */
-export async function sweepRefused(deps: RefusedDependencies, signal: AbortSignal): Promise<void> {
-  const { refused, catalogHost, host, log } = deps;
-  const due = await refused.due(Date.now(), AT_ONCE);
-  if (due.length === 0) return;
-  // What this host lacks may be on the one to which the catalog belongs.
-  const belongsTo = await catalogHost.read();
-  if (belongsTo !== null && belongsTo !== host.identity) return;
-  let resting = false;
-  await inParallel(due, SWEPT_AT_ONCE, async (asset) => {
-    if (signal.aborted || resting) return;
-    try {
-      if (await settleRefused(asset, deps, signal)) return await refused.done(asset);
-    } catch (error) {
-      // Stays due: it was not tried, and neither would be the others.
-      resting = isCircuitOpen(error);
-      if (resting) return;
-      if (isRedisAway(error)) throw error;
-      log.warn('sweep.refused_left', { publicId: asset.publicId, error });
-    }
-    await refused.add(asset, Date.now() + AGAIN_AFTER_MS + Math.random() * SPREAD_MS);
-  });
-}
-
-/** True when nothing is left to do. Foreign assets, and media that were accepted after all, are left alone. */
-async function settleRefused(
-  ref: RefusedAsset,
-  { intents, catalog, host, folder, log }: RefusedDependencies,
-  signal: AbortSignal,
-): Promise<boolean> {
-  // Whatever type the host took it for.
-  const id = idFromPublicId(folder, { ...ref, resourceType: 'raw' });
-  if (id === null) return true;
-  /** Nothing is there, or it belongs to somebody else or to a record. */
-  const mayStay = async (): Promise<boolean> => {
-    const asset = await host.find(ref, signal);
-    const carried = asset === null ? null : readHostMetadata(asset);
-    if (carried?.fields.id !== id) return true;
-    return carried.mark.state === 'committed' && (await catalog.find(id)) !== null;
-  };
-  // A live upload without a heartbeat is given up like any other.
-  await intents.kill(id);
-  if (await mayStay()) return true;
-  // The client may be trying again under the same id: then that upload decides. Else it cannot, until we are done.
-  if ((await intents.bury(id, ref.publicId)) !== 'dead') return false;
-  if (!(await mayStay())) await host.remove(ref, signal);
-  await intents.drop(id);
-  log.info('sweep.refused_removed', { publicId: ref.publicId });
-  return true;
 }
 
 type RetryDependencies = Pick<SweepDependencies, 'catalog' | 'queues'>;

@@ -96,8 +96,8 @@ export function createWatchRound(
   stopping: AbortSignal,
   onError: (error: Error) => void,
 ) {
-  const { background: redis, keys, settings, queues, syncRequests, log } = deps;
-  const schedules = createSchedules({ queues, sync: settings.sync, jobs: settings.jobs, log });
+  const { background: redis, keys, settings, syncRequests, log } = deps;
+  const schedules = createSchedules(deps);
   const look = createLook(redis, keys, schedules.wanted);
   const attendToJobs = createStalledJobs(deps, workers, onError);
   const { catalogHost, state: syncState } = deps.sync;

@@ -85,10 +85,10 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
       delayed: queuesWith('delayed'),
       /** The first delayed job should have started by now. That of syncs is read once a minute. */
       overdue: queueNames.filter((_, at) => Number(heads[at] ?? Infinity) < overdueScore),
-      /** Something for the sweeps: intents, refused uploads, edits to push, deletions to finish. */
+      /** Something for the sweeps: intents, edits to push, deletions to finish. */
       unfinished: unfinished.some(isThere),
-      /** Intents or refused uploads among them: of uploads under way, or to be settled within a minute. */
-      uploading: isThere(keys.intents) || isThere(keys.refused),
+      /** Intents among them: of uploads under way, or to be settled within a minute. */
+      uploading: isThere(keys.intents),
       /** The catalog has indexes of 0.1.0, so those of this version lack records. */
       oldIndexes: oldIndexes.some(isThere),
     };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { UploadSettings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Catalog } from '../catalog/index.js';
 import {
@@ -52,10 +53,7 @@ export function createTickets(redis: RedisClient, keys: RedisKeys) {
 }
 
 /** The rules for uploads that cannot be given to the host, or not reliably. */
-export interface ArrivalRules {
-  maxBytes: number;
-  allowedTypes: readonly string[];
-}
+export type ArrivalRules = Pick<UploadSettings, 'maxBytes' | 'allowedTypes'>;
 
 /** For an upload that began in time, besides the time that the slowest takes. */
 const GRACE_MS = 60_000;
@@ -87,12 +85,6 @@ export function refusalOfArrival(
   );
 }
 
-export interface MarkDependencies {
-  host: Pick<MediaHost, 'annotate'>;
-  catalog: Pick<Catalog, 'find'>;
-  folder: string;
-}
-
 /**
  * Makes an asset count that came with a ticket, was looked at and is accepted: its mark says so, with the ticket's own words
  * and the checksum that the host tells. Answers the record that this makes. Where another was faster, the media may have been
@@ -100,7 +92,7 @@ export interface MarkDependencies {
  * the catalog do.
  */
 export async function writeCommitMark(
-  { host, catalog, folder }: MarkDependencies,
+  { host, catalog, folder }: { host: MediaHost; catalog: Catalog; folder: string },
   { asset, carried }: { asset: HostAsset; carried: Pick<Carried, 'fields'> },
   signal?: AbortSignal,
 ): Promise<MediaRecord> {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { createCatalog, type Catalog } from '../catalog/index.js';
 import { redisKeys } from '../redis/index.js';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
-import { createIntents, createRefusedAssets, type Intents } from './index.js';
+import { createIntents, type Intents } from './index.js';
 
 let redis: RedisSandbox;
 let intents: Intents;
@@ -75,8 +75,8 @@ it('reverts an acceptance whose answer was lost, with its index entries, and ref
   const [heard, late] = [aRecord({ category: 'sea', tags: ['a'] }), aRecord()];
   for (const { id, publicId } of [heard, late]) await intents.open(id, publicId, 10);
   await intents.accept({ record: heard });
-  await intents.abandon(heard.id, null);
-  await intents.abandon(late.id, null);
+  for (const { id } of [heard, late])
+    await intents.refuse(id, { removal: null, acceptance: { claimKey: null } });
   expect(await intents.accept({ record: late, committed: true })).toBe('dead');
   expect(await intents.accept({ record: heard, committed: true })).toBe('dead');
   expect(await intents.stale(10, 0)).toEqual([]);
@@ -105,12 +105,34 @@ it('says QUEUE_UNAVAILABLE while Redis is away, and works again when it is back'
   expect(await intents.open(aRecord().id, 'x', 1)).toBe('opened');
 });
 
-it('remembers assets to remove until they are done', async () => {
-  const refused = createRefusedAssets(redis.client, redisKeys('holdfast'));
-  const asset = { publicId: 'holdfast/a:b', resourceType: 'video' } as const;
-  await refused.add(asset, 100);
-  expect(await refused.due(99, 10)).toEqual([]);
-  expect(await refused.due(100, 10)).toEqual([asset]);
-  await refused.done(asset);
-  expect(await refused.due(100, 10)).toEqual([]);
+it('shows a refused upload when its removal is due, and lets none begin or be accepted under its id until then', async () => {
+  const record = aRecord();
+  const { id, publicId } = record;
+  await intents.open(id, 'holdfast/other', 10);
+  await intents.refuse(id, { removal: { publicId, inMs: 5_000 }, acceptance: null });
+  expect(await intents.stale(10)).toEqual([]);
+  expect(await intents.findStates([id, aRecord().id])).toEqual(new Map([[id, 'dead']]));
+  expect(await intents.open(id, publicId, 10)).toBe('overloaded');
+  expect(await intents.accept({ record, committed: true })).toBe('dead');
+  expect(await intents.beat([id])).toEqual(['dead']);
+  await intents.refuse(id, { removal: { publicId, inMs: 0 }, acceptance: null });
+  expect(await intents.stale(10)).toEqual([{ id, state: 'dead', publicId, tries: 0 }]);
+  expect(await intents.revive(id)).toBe('dead');
+  await intents.postpone(id, 5_000);
+  expect(await intents.stale(10)).toEqual([]);
+  await intents.drop(id);
+  expect(await intents.open(id, publicId, 10)).toBe('opened');
+});
+
+it('remembers the removal of an upload that may have been accepted for longer than an acceptance may be late', async () => {
+  const record = aRecord();
+  const { id, publicId } = record;
+  await intents.open(id, publicId, 10);
+  await intents.accept({ record });
+  const removal = { publicId, inMs: 0 };
+  await intents.refuse(id, { removal: null, acceptance: { claimKey: null } });
+  await intents.refuse(id, { removal, acceptance: { claimKey: null } });
+  expect(await redis.client.pttl(`{holdfast}:intent:${id}`)).toBe(-1);
+  expect(await intents.stale(10)).toMatchObject([{ id, state: 'dead' }]);
+  expect(await catalog.find(id)).toBeNull();
 });

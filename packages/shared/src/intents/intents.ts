@@ -7,7 +7,6 @@ import { addJobsLua, backlogScript, type UploadJobs } from '../jobs/index.js';
 import type { MediaRecord } from '../media/index.js';
 import {
   defineScript,
-  membersOf,
   redisEdge,
   timePrelude,
   type RedisClient,
@@ -16,10 +15,10 @@ import {
   type ScriptArgument,
 } from '../redis/index.js';
 
-/** live: its upload runs; settled: accepted, not yet verified; dead: given up, its asset may be destroyed; absent. */
+/** live: its upload runs; settled: accepted, not yet verified; dead: given up or refused, its asset must go; absent. */
 export type IntentState = 'live' | 'settled' | 'dead' | 'absent';
 
-/** An intent without a heartbeat for a while, as the sweep finds it. */
+/** An intent without a heartbeat for a while, or one whose removal is due, as the sweep finds it. */
 export interface StaleIntent {
   id: string;
   /** `absent`, with an empty public id, where only its heartbeat is left. */
@@ -55,6 +54,17 @@ export interface Acceptance {
   claim?: FulfilledClaim | null;
   /** Added in the same step. */
   jobs?: UploadJobs;
+}
+
+/** What a refused upload may have left. */
+export interface Refusal {
+  /** Under which name the host has it, and when to remove it; null where the host has nothing. */
+  removal: { publicId: string; inMs: number } | null;
+  /**
+   * Where Redis was asked to accept the upload and did not answer: it may have done so, or do so yet. The record is taken out
+   * again, the claim that it fulfilled is freed, and an acceptance that comes later is refused.
+   */
+  acceptance: { claimKey: string | null } | null;
 }
 
 /** A live intent without a heartbeat for this long may be given up by anyone (docs/architecture.md, crash windows). */
@@ -93,28 +103,29 @@ export function createIntents(
     describe: (id: string, publicId: string) => run<'noted' | 'dead'>(describeScript, id, publicId),
     /** The public id under which an upload may have left something; null without an intent. */
     publicIdOf: (id: string): Promise<string | null> => edge(() => redis.hget(keys.intent(id), 'publicId')),
-    /** Those of these ids that are being uploaded, verified or undone. */
-    findUnderWay: (ids: readonly string[]): Promise<Set<string>> =>
-      edge(() => membersOf(redis, keys.intents, ids)),
+    /** The states of those of these ids that are being uploaded, verified or undone. */
+    findStates: async (ids: readonly string[]): Promise<Map<string, IntentState>> =>
+      new Map(ids.length === 0 ? [] : await run<[string, IntentState][]>(statesScript, ...ids)),
     beat: (ids: readonly string[]) => run<IntentState[]>(beatScript, ...ids),
     /** The record enters the catalog as saving, the intent is settled and the jobs are added, in one step. */
     accept: (upload: Acceptance) => acceptMany(acceptArguments(upload)),
     drop: async (id: string): Promise<void> => {
       await run(dropScript, id);
     },
-    /**
-     * Instead of `drop`, where Redis was asked to accept the upload and did not answer: it may have done so, or do so yet.
-     * Takes the record out again, frees its claim, and refuses an acceptance that comes later.
-     */
-    abandon: async (id: string, claimKey: string | null): Promise<void> => {
-      await run(abandonScript, id, LATE_ACCEPTANCE_MS, claimKey ?? '');
+    /** Instead of `drop`, for a refused upload that may have left something. It stays dead until the sweep has dropped it. */
+    refuse: async (id: string, { removal, acceptance }: Refusal): Promise<void> => {
+      const due = removal === null ? ['', ''] : [removal.publicId, removal.inMs - INTENT_STALE_MS];
+      const asked = acceptance === null ? ['0', ''] : ['1', acceptance.claimKey ?? ''];
+      await run(refuseScript, id, ...due, ...asked, LATE_ACCEPTANCE_MS);
     },
     /** live and stale becomes dead; answers the state after that. */
     kill: (id: string) => run<IntentState>(killScript, id, INTENT_STALE_MS),
     /** Takes `kill` back, unless the upload was refused since; answers the state after that. */
     revive: (id: string) => run<IntentState>(reviveScript, id),
-    /** Before an asset without an upload is removed: keeps uploads under its id away until `drop`. Answers the state after that. */
-    bury: (id: string, publicId: string) => run<IntentState>(buryScript, id, publicId),
+    /** `stale` shows it again after so long. */
+    postpone: async (id: string, ms: number): Promise<void> => {
+      await run(postponeScript, id, ms - INTENT_STALE_MS);
+    },
     stale: async (count: number, olderThanMs = INTENT_STALE_MS): Promise<StaleIntent[]> => {
       const found = await run<[string, IntentState, string, number][]>(staleScript, olderThanMs, count);
       return found.map(([id, state, publicId, tries]) => ({ id, state, publicId, tries }));
@@ -250,26 +261,27 @@ end
 return state
 `);
 
-/**
- * ARGV: id. dead -> live, if the intent is dead by `kill` and the upload has not been refused since (abandonScript takes it off
- * the list). Answers the new state.
- */
+/** ARGV: id. dead -> live, if the intent is dead by `kill` and the upload has not been refused since. Answers the new state. */
 const reviveScript = defineScript(`${timePrelude}
 local key = p .. ':intent:' .. ARGV[1]
-local state = redis.call('HGET', key, 'state')
-if state ~= 'dead' or not redis.call('ZSCORE', p .. ':intents', ARGV[1]) then return state or 'absent' end
+local i = redis.call('HMGET', key, 'state', 'refused')
+if i[1] ~= 'dead' or i[2] then return i[1] or 'absent' end
 redis.call('HSET', key, 'state', 'live')
 return 'live'
 `);
 
-/** ARGV: id, publicId. Where no upload under this id is known, a dead intent keeps new ones away. Answers the state after that. */
-const buryScript = defineScript(`${timePrelude}
-local key = p .. ':intent:' .. ARGV[1]
-local state = redis.call('HGET', key, 'state')
-if state then return state end
-redis.call('HSET', key, 'state', 'dead', 'publicId', ARGV[2], 'tries', 0)
-redis.call('ZADD', p .. ':intents', now_ms(), ARGV[1])
-return 'dead'
+/** ARGV: id, ms from now. */
+const postponeScript = defineScript(`${timePrelude}
+return redis.call('ZADD', p .. ':intents', 'XX', 'GT', now_ms() + tonumber(ARGV[2]), ARGV[1])
+`);
+
+/** ARGV: ids. Pairs of id and state of those that are listed. */
+const statesScript = defineScript(`${timePrelude}
+local states = {}
+for i, score in ipairs(redis.call('ZMSCORE', p .. ':intents', unpack(ARGV))) do
+  if score then states[#states + 1] = { ARGV[i], redis.call('HGET', p .. ':intent:' .. ARGV[i], 'state') or 'absent' } end
+end
+return states
 `);
 
 /** ARGV: id. Forgets an intent that led to nothing. */
@@ -280,19 +292,26 @@ return 'ok'
 `);
 
 /**
- * ARGV: id, ms, key of its claim ('' = none). Of an upload that is refused after its acceptance was asked for: a record that the
- * acceptance has made, or is on its way to make, must not stay, since its bytes are gone. What is there goes under a tombstone, with
- * the claim that it fulfilled, and for so long a dead intent refuses what comes late.
+ * ARGV: id; public id and ms until the heartbeat that makes it due ('' = nothing to remove); '1' = acceptance was asked, key of the claim
+ * ('' = none), ms for which an acceptance may come late. A record that the acceptance has made, or is on its way to make, must not stay,
+ * since its bytes are gone: what is there goes under a tombstone, with the claim that it fulfilled.
  */
-const abandonScript = defineScript(`${saveLua}${claimPrelude}
+const refuseScript = defineScript(`${saveLua}${claimPrelude}
 local id = ARGV[1]
 local key = p .. ':intent:' .. id
-redis.call('ZREM', p .. ':intents', id)
-redis.call('HSET', key, 'state', 'dead')
-redis.call('PEXPIRE', key, ARGV[2])
-if ARGV[3] ~= '' and redis.call('HGET', claim_key(ARGV[3]), 'id') == id then redis.call('DEL', claim_key(ARGV[3])) end
+redis.call('HSET', key, 'state', 'dead', 'refused', '1')
+if ARGV[2] == '' then
+  redis.call('ZREM', p .. ':intents', id)
+  redis.call('PEXPIRE', key, ARGV[6])
+else
+  redis.call('HSET', key, 'publicId', ARGV[2])
+  redis.call('PERSIST', key)
+  redis.call('ZADD', p .. ':intents', now_ms() + tonumber(ARGV[3]), id)
+end
+if ARGV[4] ~= '1' then return 'refused' end
+if ARGV[5] ~= '' and redis.call('HGET', claim_key(ARGV[5]), 'id') == id then redis.call('DEL', claim_key(ARGV[5])) end
 local measured, content = read(id)
-if not measured then return 'absent' end
+if not measured then return 'refused' end
 redis.call('ZADD', p .. ':tombstones', now_ms(), id)
 ${eraseRecord}
 note_change()

@@ -31,14 +31,14 @@ export function redisKeys(prefix: string) {
     sequence: `${p}:sequence`,
     /** Counter of changes to records but their creation, so that a snapshot is taken only when there is something new in it. */
     changes: `${p}:changes`,
-    /** Sorted set: id -> ms of the last heartbeat of its upload; and a hash for each. */
+    /** Sorted set: id -> ms of the last heartbeat of its upload, or half a minute before a refused one is to be removed; and a hash for each. */
     intents: `${p}:intents`,
     intent: (id: string) => `${p}:intent:${id}`,
     /** Hash: who may upload under an Idempotency-Key, and what came of it. `key` is the hash of client and key. */
     claim: (key: string) => `${p}:idem:${key}`,
-    /** String: who sweeps intents, refused uploads, unpushed edits and deletions now. */
+    /** String: who sweeps intents, unpushed edits and deletions now. */
     sweepLease: `${p}:sweep:lease`,
-    /** Sorted set: `<resource type>:<public id>` -> ms when its removal is due. Refused uploads whose bytes still are on the host. */
+    /** Sorted set of version 0.1.0: `<resource type>:<public id>` of refused uploads whose bytes still are on the host. They are intents now. */
     refused: `${p}:refused`,
     /** String that ends by itself: what a client was allowed to upload straight to the host under this id. */
     ticket: (id: string) => `${p}:ticket:${id}`,
