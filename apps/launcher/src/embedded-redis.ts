@@ -24,10 +24,7 @@ export const REDIS_STOP_MS = 10_000;
  * open. Its data survives any kind of end. Rejects with REDIS_SERVER_MISSING where no server can be found, DATA_DIR_IN_USE,
  * DATA_DIR_INCOMPATIBLE, and REDIS_START_FAILED where the folder cannot be used.
  */
-export async function embeddedRedis(
-  { dataDir, searchPath }: { dataDir: string; searchPath: string },
-  log: Logger,
-) {
+export async function embeddedRedis(dataDir: string, searchPath: string, log: Logger) {
   const place = await prepare(redisFolder(dataDir), searchPath, log);
   const { directory, socket, announceClose } = place;
   const server = supervise('redis', () => launchServer(place, log), REDIS_STOP_MS, log);

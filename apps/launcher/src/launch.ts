@@ -20,7 +20,7 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
   const log = createLogger(settings.log, 'launcher');
   const redis = settings.redis.external
     ? undefined
-    : await embeddedRedis({ dataDir: settings.dataDir, searchPath: given['PATH'] ?? '' }, log);
+    : await embeddedRedis(settings.dataDir, given['PATH'] ?? '', log);
   // Chosen here where any will do: it is announced, and a restarted API comes back on it.
   const port = settings.http.port === 0 ? await freePort(settings.http.host) : settings.http.port;
   const partEnv = { ...env, PORT: String(port), HOLDFAST_EMBEDDED_REDIS: redis?.socket };

@@ -195,27 +195,22 @@ async function restoreOne(id: string, { name, bytes }: HostFile, work: LeasedWor
   if (manifest.folder !== settings.host.folder || manifest.id !== id)
     throw new SnapshotFlaw('damaged', 'the manifest of another snapshot');
   const loaded = { record: 0, tombstone: 0, created: 0, unproven: 0 };
-  const underWay: Promise<void>[] = [];
-  try {
-    for await (const batch of batchesOf(manifest, work)) {
-      if (underWay.length >= BATCHES_AT_ONCE) await underWay.shift();
-      const loading = loadBatch(batch, loaded, work);
-      // Awaited when its turn comes.
-      loading.catch(() => undefined);
-      underWay.push(loading);
-    }
-    await Promise.all(underWay);
-  } finally {
-    await Promise.allSettled(underWay);
-  }
+  const batches = batchesOf(manifest, work);
+  // A lane that throws ends the batches, and with them the other lanes.
+  const lane = async (): Promise<void> => {
+    for await (const batch of batches) await loadBatch(batch, loaded, work);
+  };
+  const lanes = await Promise.allSettled(Array.from({ length: BATCHES_AT_ONCE }, lane));
+  const failed = lanes.find((ended) => ended.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
   const { record, tombstone, created, unproven } = loaded;
   if (record !== manifest.records || tombstone !== manifest.tombstones)
     throw new SnapshotFlaw('damaged', 'other counts than in the manifest');
   return { manifest, created, unproven };
 }
 
-/** Batches at once: while Redis works on one, the next is decoded and the one before is compared. */
-const BATCHES_AT_ONCE = 3;
+/** Batches at once: while Redis works on one, the next is decoded and those before are compared. */
+const BATCHES_AT_ONCE = 4;
 
 async function* batchesOf({ id, parts }: SnapshotManifest, work: LeasedWork): AsyncGenerator<SnapshotLine[]> {
   const { host, settings, signal } = work;
