@@ -5,16 +5,16 @@ import { createLogger } from '@holdfast/foundation/logging';
 import { redisFolder } from './data-folder.js';
 import { embeddedRedis, REDIS_STOP_MS } from './embedded-redis.js';
 import { withoutEmbedded } from './environment.js';
-import { launchNodePart, type NodePart, supervise } from './supervise.js';
+import { launchNodePart, supervise } from './supervise.js';
 
 /** A process ends itself within its own budget; this much later it is killed. */
 const PART_MARGIN_MS = 1_000;
 
 /**
- * Runs the processes, and an embedded Redis if none is configured, until a signal comes. Ends the process.
+ * Runs the processes, whose main files `parts` has by name, and an embedded Redis if none is configured, until a signal comes. Ends the process.
  * Throws CONFIG_INVALID, DATA_DIR_IN_USE and the errors of the embedded server.
  */
-export async function launch(given: Environment, parts: readonly NodePart[]): Promise<void> {
+export async function launch(given: Environment, parts: Readonly<Record<string, string>>): Promise<void> {
   const env = withoutEmbedded(given);
   const settings = readServingSettings(env);
   const log = createLogger(settings.log, 'launcher');
@@ -25,8 +25,8 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
   const port = settings.http.port === 0 ? await freePort(settings.http.host) : settings.http.port;
   const partEnv = { ...env, PORT: String(port), HOLDFAST_EMBEDDED_REDIS: redis?.socket };
   const stopBudgetMs = settings.shutdownTimeoutMs + PART_MARGIN_MS;
-  const runningParts = parts.map((part) =>
-    supervise(part.name, () => launchNodePart(part, partEnv), stopBudgetMs, log),
+  const runningParts = Object.entries(parts).map(([name, script]) =>
+    supervise(name, () => launchNodePart(name, script, partEnv), stopBudgetMs, log),
   );
   // Started last, stopped first.
   const whole = service('launcher', {

@@ -9,9 +9,4 @@ loadEnvFile();
 // Text for people at a terminal, JSON for everything else.
 if (process.stdout.isTTY) process.env['LOG_FORMAT'] ??= 'pretty';
 
-await runMain(() =>
-  launch(process.env, [
-    { name: 'api', script: script('api') },
-    { name: 'worker', script: script('worker') },
-  ]),
-);
+await runMain(() => launch(process.env, { api: script('api'), worker: script('worker') }));

@@ -112,22 +112,16 @@ export async function startChild(command: string, args: readonly string[], optio
   };
 }
 
-/** One of our own programs: the API or the worker. */
-export interface NodePart {
-  name: string;
-  /** Absolute path of its main file. */
-  script: string;
-}
-
 /** Limits the growth of the heap's young generation under load, which V8 never shrinks. Saves 20 MB a process at rest. */
 const HEAP_LIMIT = '--max-semi-space-size=4';
 
 /**
- * Runs it on the same Node.js, writing to the same terminal. The channel between the two is how it says that it has started, and
+ * Runs one of our own programs, the API or the worker, on the same Node.js, writing to the same terminal. The channel between the two is how it says that it has started, and
  * how it learns that the launcher is gone (`runUntilSignal`).
  */
 export async function launchNodePart(
-  { name, script }: NodePart,
+  name: string,
+  script: string,
   env: NodeJS.ProcessEnv,
 ): Promise<RunningProcess> {
   const started = await startChild(process.execPath, [HEAP_LIMIT, script], {

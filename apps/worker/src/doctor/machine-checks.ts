@@ -82,17 +82,13 @@ function redisChecks(findings: readonly Finding[], results: readonly ProbeResult
   return [
     { name: 'Redis keeps data', try: () => fromFindings('every write on disk, no eviction', findings) },
     ...serverProbes.map((probe): Check => ({
-      name: probe.name,
-      means: probe.means,
-      fix: probe.fix,
+      ...probe,
       try: () => {
         const flaw = flaws.find((one) => one.probe === probe);
         if (flaw === undefined) return 'works';
         const { outcome, said } = flaw;
-        if (!probe.needed)
-          return outcome === 'refused'
-            ? { severity: 'skipped', found: `not run: refused for now: ${said}` }
-            : note(said, probe.means);
+        if (!probe.needed && outcome === 'refused') throw new NotRun(`refused for now: ${said}`);
+        if (!probe.needed) return note(said, probe.means);
         if (outcome === 'lacking') return wrong(said);
         // One fault of the server shows in many rows, and is explained in one of them.
         const alike = flaws.filter((one) => one.said === said);

@@ -44,20 +44,14 @@ export interface DoctorOptions {
   hostOptions?: Pick<MediaHostOptions, 'timeouts'>;
 }
 
-/** What the doctor found. */
-export interface Diagnosis {
-  rows: Row[];
-  /** Metered calls that were made. */
-  adminCalls: number;
-  /** Not everything was tried. */
-  interrupted: boolean;
-}
+/** What the doctor found, with how many metered calls; `interrupted`: not everything was tried. */
+export type Diagnosis = Awaited<ReturnType<typeof runDoctor>>;
 
 /** Enough for the file in parts over a slow connection. */
 const LONGEST_MS = 10 * 60_000;
 
 /** Runs all checks, one after the other. Removes what they put on the host, also after an interruption. */
-export async function runDoctor(options: DoctorOptions): Promise<Diagnosis> {
+export async function runDoctor(options: DoctorOptions) {
   const { settings, env, longestPauseMs = Infinity, progress = () => undefined, hostOptions } = options;
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(LONGEST_MS)]);
   const { ofMachine, ofRedis } = machineChecks(settings, env);

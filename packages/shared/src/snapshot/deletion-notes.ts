@@ -6,26 +6,16 @@ import { isMediaId, isOwnId, newMediaId } from '../media/index.js';
 import { isTransientHostError, type HostFile, type MediaHost } from '../media-host/index.js';
 import { filesIn, snapshotPrefix } from './snapshot-format.js';
 
-/**
- * Notes on the host, beside the snapshots, which files were deleted: a snapshot still has their records, and tombstones live in
- * Redis, which may be wiped. A recovery reads these notes first (docs/decisions/0012-snapshots-and-deletions.md).
- */
-export interface DeletionNotes {
-  /**
-   * Resolves once the host has the note. Begins before the removal of the asset: after it, nothing else on the host says
-   * that the file was deleted. A host that refuses the note for good must not keep the file, so that is only logged.
-   * Rejects where another try may help. May be repeated.
-   */
-  add(id: string, signal: AbortSignal): Promise<void>;
-}
-
 /** The next deletion after so many begins another file: a lone one copies at most those before it, 27 bytes each. */
 const FULL_FILE = 2_000;
 /** The next one after so long, too: notes end with the file that has them. */
 const FILE_LASTS_MS = 24 * 3_600_000;
 
 /**
- * The notes of this process. Without snapshots there is nothing that a deletion must be kept from.
+ * Notes of this process on the host, beside the snapshots, which files were deleted: a snapshot still has their records, and
+ * tombstones live in Redis, which may be wiped. A recovery reads these notes first (docs/decisions/0012-snapshots-and-deletions.md).
+ * Without snapshots there is nothing that a deletion must be kept from.
+ *
  * Files on the host are not changed: each write makes a new one, with what the one before it has, and the one before is removed
  * with the next write. Deletions that come while a file is being written share the next one.
  */
@@ -33,7 +23,7 @@ export function createDeletionNotes(
   host: Pick<MediaHost, 'putFile' | 'removeFile'>,
   settings: { host: { folder: string }; sync: { snapshots: boolean } },
   log: Logger,
-): DeletionNotes {
+) {
   let current = { name: '', ids: [] as string[], begunMs: 0 };
   /** Files that no deletion needs any more, or that may not have been written. */
   let spent: string[] = [];
@@ -61,11 +51,18 @@ export function createDeletionNotes(
   });
 
   return {
-    add: async (id, signal) => {
+    /**
+     * Resolves once the host has the note. Begins before the removal of the asset: after it, nothing else on the host says
+     * that the file was deleted. A host that refuses the note for good must not keep the file, so that is only logged.
+     * Rejects where another try may help. May be repeated.
+     */
+    add: async (id: string, signal: AbortSignal): Promise<void> => {
       if (settings.sync.snapshots) await untilAborted(note(id), signal);
     },
   };
 }
+
+export type DeletionNotes = ReturnType<typeof createDeletionNotes>;
 
 /** The host will not take a file, however often it is asked. */
 function isRefusal(error: unknown): boolean {
