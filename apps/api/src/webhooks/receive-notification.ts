@@ -53,10 +53,9 @@ export function receiveNotification(
 const hashOf = (raw: Buffer, timestamp = ''): string =>
   createHash('sha256').update(raw).update(timestamp).digest('hex').slice(0, 32);
 
-const LIMIT_BYTES = 1_000_000;
 const ARRIVES_WITHIN_MS = 15_000;
 
-const parse = express.raw({ limit: LIMIT_BYTES, type: () => true });
+const parse = express.raw({ limit: 1_000_000, type: () => true });
 
 /** A 401 must say what would be accepted (RFC 9110, 15.5.2). No browser knows the scheme, so none asks for a login. */
 function refusal(res: Response, detail?: string): HoldfastError {

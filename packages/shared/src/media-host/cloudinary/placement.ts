@@ -3,10 +3,7 @@ import { readFolderMode, shownFolderMode } from './replies.js';
 import type { Connection } from './sdk.js';
 
 /** Where the Media Library shows an asset, and under which name. Accounts with fixed folders have neither. */
-export interface Placed {
-  asset_folder?: string;
-  display_name?: string;
-}
+export type Placed = Partial<Record<'asset_folder' | 'display_name', string>>;
 
 export type Placement = ReturnType<typeof createPlacement>;
 

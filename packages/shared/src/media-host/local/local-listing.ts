@@ -82,8 +82,8 @@ async function* walkAssets(
     };
     for (const outer of await below(join(root, resourceType)))
       for (const inner of await below(outer))
-        for (const identity of await below(inner))
-          yield placeOf(root, resourceType, basename(identity, '.json'));
+        for (const entry of await below(inner))
+          if (entry.endsWith('.json')) yield placeOf(root, resourceType, basename(entry, '.json'));
   }
 }
 
