@@ -103,11 +103,8 @@ async function seeServer(
 ): Promise<SeenServer> {
   const server = serverOf(client, redisKeys(settings.prefix).barrier);
   const facts = await readServerFacts(server);
-  const isSame = (['runId', 'server', 'version'] as const).every(
-    (fact) => known?.facts[fact] === facts[fact],
-  );
-  const results = known !== null && isSame ? known.results : await probeServer(server, settings, facts);
-  return { facts, results };
+  const isSame = known?.facts.runId === facts.runId && serverName(known.facts) === serverName(facts);
+  return { facts, results: isSame ? known.results : await probeServer(server, settings, facts) };
 }
 
 const PATIENCE_MS = 500;
