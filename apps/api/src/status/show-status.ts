@@ -78,25 +78,20 @@ async function hostStatus(host: MediaHost): Promise<Bodies['Health']['host']> {
 /** The process is up and its event loop turns; nothing else is checked. */
 export const live = async (): Promise<Answer> => ({ status: 200, body: { status: 'ok' } });
 
-/** 200 when an upload would be accepted now, otherwise 503 with the reason that it would get. */
+/** 200 when an upload would be accepted now, otherwise 503 with the reason for which this process, its host or Redis would refuse it. */
 export const ready = (deps: Dependencies) => async (): Promise<Answer> => {
   try {
-    await refuseAsUploads(deps);
+    if (deps.uploadSlots.full) throw tooManyUploads();
+    await refuseUploads(deps);
+    const { look, failure } = await deps.redisStates.read();
+    if (failure !== null) throw new HoldfastError('QUEUE_UNAVAILABLE', failure.message);
+    const counts = look === null ? [] : [look.queues.save.counts, look.queues.verify.counts];
+    const backlog = counts.reduce((sum, { waiting, delayed }) => sum + waiting + delayed, 0);
+    if (backlog > deps.settings.uploads.maxBacklog)
+      throw new HoldfastError('OVERLOADED', 'too many jobs wait');
     return { status: 200, body: { status: 'ready' } };
   } catch (error) {
     const { code, message } = toHoldfastError(error);
     return { status: 503, body: { status: 'not ready', code, detail: message } };
   }
 };
-
-/** Throws why this process, its host or Redis would refuse an upload now. */
-async function refuseAsUploads(deps: Dependencies): Promise<void> {
-  const { settings, uploadSlots, redisStates } = deps;
-  if (uploadSlots.full) throw tooManyUploads();
-  await refuseUploads(deps);
-  const { look, failure } = await redisStates.read();
-  if (failure !== null) throw new HoldfastError('QUEUE_UNAVAILABLE', failure.message);
-  const counts = look === null ? [] : [look.queues.save.counts, look.queues.verify.counts];
-  const backlog = counts.reduce((sum, { waiting, delayed }) => sum + waiting + delayed, 0);
-  if (backlog > settings.uploads.maxBacklog) throw new HoldfastError('OVERLOADED', 'too many jobs wait');
-}

@@ -1,24 +1,22 @@
 import { isHoldfastError } from '@holdfast/foundation/errors';
-import type { Logger } from '@holdfast/foundation/logging';
-import type { Catalog, UnfinishedRecord } from '@holdfast/shared/catalog';
+import type { UnfinishedRecord } from '@holdfast/shared/catalog';
 import type { CatalogHost } from '@holdfast/shared/catalog-host';
-import { isAccepted, type Intents, type StaleIntent } from '@holdfast/shared/intents';
-import { pushJob, removeJob, verifyJob, type MediaQueues } from '@holdfast/shared/jobs';
+import { isAccepted, type StaleIntent } from '@holdfast/shared/intents';
+import { pushJob, removeJob, verifyJob } from '@holdfast/shared/jobs';
 import { idFromPublicId, recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
 import { findOwnAssets, isCircuitOpen, type MediaHost, type OwnAsset } from '@holdfast/shared/media-host';
-import { redisEdge, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { redisEdge, type RedisClient } from '@holdfast/shared/redis';
+import type { Dependencies } from '../dependencies.js';
 import { inParallel, SWEPT_AT_ONCE } from '../sync-run/host-calls.js';
 
-export interface SweepDependencies {
+export interface SweepDependencies extends Pick<
+  Dependencies,
+  'keys' | 'intents' | 'catalog' | 'queues' | 'log'
+> {
   redis: RedisClient;
-  keys: RedisKeys;
-  intents: Intents;
-  catalog: Pick<Catalog, 'find' | 'findStored' | 'drawUnpushed' | 'drawDeleting'>;
   catalogHost: Pick<CatalogHost, 'read'>;
-  queues: Pick<MediaQueues, 'add' | 'enqueueUpload' | 'jobsOf' | 'queues'>;
   host: Pick<MediaHost, 'identity' | 'find' | 'remove'>;
   folder: string;
-  log: Logger;
 }
 
 /** For this long no other process begins one. */
@@ -40,18 +38,18 @@ export async function sweep(deps: SweepDependencies, stopping: AbortSignal): Pro
   const signal = AbortSignal.any([stopping, AbortSignal.timeout(LIMIT_MS)]);
   await guarded(() => adoptOldRefusals(deps));
   // Side by side: one that has much to ask of a host that is far away must not hold up the others.
-  const steps = {
-    intents: sweepIntents(deps, signal),
-    unpushed: sweepUnpushed(deps),
-    deleting: sweepDeleting(deps),
-  };
-  const ended = await Promise.allSettled(Object.values(steps));
-  const names = Object.keys(steps);
-  const failures = ended.flatMap((step, index) =>
-    step.status === 'rejected' ? [{ step: names[index], error: step.reason as unknown }] : [],
-  );
-  for (const failure of failures) log.warn('sweep.step_failed', failure);
-  if (failures[0] !== undefined) throw failures[0].error;
+  const failures: unknown[] = [];
+  const run = (step: string, work: Promise<void>): Promise<void> =>
+    work.catch((error: unknown) => {
+      log.warn('sweep.step_failed', { step, error });
+      failures.push(error);
+    });
+  await Promise.all([
+    run('intents', sweepIntents(deps, signal)),
+    run('unpushed', sweepUnpushed(deps)),
+    run('deleting', sweepDeleting(deps)),
+  ]);
+  if (failures.length > 0) throw failures[0];
 }
 
 /** 0.1.0 has a list of refused uploads beside the intents, `<resource type>:<public id>` by when their removal is due. */
@@ -178,24 +176,21 @@ async function verifyAgain(
 type RetryDependencies = Pick<SweepDependencies, 'catalog' | 'queues'>;
 
 /** Edits that the host still lacks, though their job is gone or has given up: one more job, at growing distances. */
-export async function sweepUnpushed({ catalog, queues }: RetryDependencies): Promise<void> {
-  for (const { record, round } of await dueAgain(await catalog.drawUnpushed(AT_ONCE), catalog))
-    await queues.add(pushJob, { id: record.id, revision: record.revision, round });
+export async function sweepUnpushed(deps: RetryDependencies): Promise<void> {
+  for (const { record, round } of await dueAgain(deps, await deps.catalog.drawUnpushed(AT_ONCE)))
+    await deps.queues.add(pushJob, { id: record.id, revision: record.revision, round });
 }
 
 /** Deletions that the host has not confirmed, though their job is gone or has given up: likewise. */
-export async function sweepDeleting({ catalog, queues }: RetryDependencies): Promise<void> {
-  for (const { record, round } of await dueAgain(await catalog.drawDeleting(AT_ONCE), catalog)) {
+export async function sweepDeleting(deps: RetryDependencies): Promise<void> {
+  for (const { record, round } of await dueAgain(deps, await deps.catalog.drawDeleting(AT_ONCE))) {
     const { id, publicId, resourceType } = record;
-    await queues.add(removeJob, { id, publicId, resourceType, round });
+    await deps.queues.add(removeJob, { id, publicId, resourceType, round });
   }
 }
 
 /** Those whose next try is due, with the round of it. */
-async function dueAgain(
-  unfinished: readonly UnfinishedRecord[],
-  catalog: Pick<Catalog, 'findStored'>,
-): Promise<{ record: MediaRecord; round: number }[]> {
+async function dueAgain({ catalog }: RetryDependencies, unfinished: readonly UnfinishedRecord[]) {
   const now = Date.now();
   const due = unfinished
     .map(({ id, sinceMs }) => ({ id, round: retryRound(now - sinceMs) }))
