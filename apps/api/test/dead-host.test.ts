@@ -44,7 +44,7 @@ const leftInRedis = async () => {
   const { keys, intents, uploadSlots } = api.deps;
   const states = await intents.findStates(await redis.client.zrange(keys.intents, 0, '-1'));
   return {
-    intents: [...states.values()].filter((state) => state !== 'dead').length,
+    intents: [...states.values()].filter((state) => state !== 'refused').length,
     running: uploadSlots.running,
   };
 };

@@ -95,7 +95,7 @@ async function expectOnlyWhatWasAcknowledged(): Promise<void> {
   const byUpload = uploaded.filter(({ context }) => JSON.stringify(context).includes('anonymous'));
   expect(byUpload.length).toBe(kept.length);
   const ids = await redis.client.zrange(api.deps.keys.intents, 0, '-1');
-  expect([...(await api.deps.intents.findStates(ids)).values()]).not.toContain('dead');
+  expect([...(await api.deps.intents.findStates(ids)).values()]).not.toContain('refused');
 }
 
 it('every route answers at its usual speed, to compare with', () => {

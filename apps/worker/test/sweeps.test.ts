@@ -124,6 +124,22 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     expect(await bench.catalog.find(id)).toMatchObject({ status: 'saving', assetId: asset.assetId });
   });
 
+  it('finishes an upload with the commit mark whose second look failed', async () => {
+    const id = await open();
+    const asset = await put(id, committed);
+    await age(id);
+    const isLive = async () => (await redis.hget(bench.keys.intent(id), 'state')) === 'live';
+    const find: MediaHost['find'] = async () => {
+      if (await isLive()) return null;
+      throw new HoldfastError('HOST_TIMEOUT');
+    };
+    await sweepNow({ find });
+    await age(id);
+    await sweepNow();
+    expect(await bench.host.find(refOf(id))).not.toBeNull();
+    expect(await bench.catalog.find(id)).toMatchObject({ status: 'saving', assetId: asset.assetId });
+  });
+
   it('does not bring back an upload that was refused while the sweep looked', async () => {
     const id = await open();
     await put(id, committed);
@@ -256,7 +272,7 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     expect(await bench.host.find(refOf(removed))).toBeNull();
     expect(await bench.host.find(refOf(later))).not.toBeNull();
     expect(await redis.exists(bench.keys.refused)).toBe(0);
-    expect(await bench.intents.findStates([later])).toEqual(new Map([[later, 'dead']]));
+    expect(await bench.intents.findStates([later])).toEqual(new Map([[later, 'refused']]));
     // Half a minute before it is due.
     expect(Number(await redis.zscore(bench.keys.intents, later))).toBeGreaterThan(Date.now() + 15_000);
   });

@@ -217,7 +217,7 @@ describe('what does not keep the rules', () => {
     await post(ticket, Buffer.concat([onePixelPng, Buffer.alloc(100_000)]));
     await emulator.faults.add({ kind: 'error', match: { endpoint: 'destroy' } });
     expect((await complete(api, ticket.id)).status).toBe(413);
-    expect(await api.deps.intents.findStates([ticket.id])).toEqual(new Map([[ticket.id, 'dead']]));
+    expect(await api.deps.intents.findStates([ticket.id])).toEqual(new Map([[ticket.id, 'refused']]));
     expect((await api.call('GET', `/api/media/${ticket.id}`)).status).toBe(404);
   });
 });

@@ -87,7 +87,7 @@ export async function findMedia(
   else {
     // It may come, also where nobody can tell. One that was refused does not.
     const states = await intents.findStates([id]).catch(() => new Map([[id, 'live']]));
-    if ((states.get(id) ?? 'dead') !== 'dead') code = 'CATALOG_UNAVAILABLE';
+    if ((states.get(id) ?? 'refused') !== 'refused') code = 'CATALOG_UNAVAILABLE';
   }
   // What was deleted here never comes back.
   if (code !== null && !(await catalog.isTombstoned(id)))

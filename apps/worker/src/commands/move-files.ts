@@ -205,7 +205,7 @@ function outcomeOf(
   if (stored === null) {
     if (tombstoned.has(fresh.id)) return 'deleted';
     if (carried !== null && carried.mark.state !== 'committed') return 'uncommitted';
-    if (withIntent.get(fresh.id) === 'dead') return 'uncommitted';
+    if (withIntent.get(fresh.id) === 'refused') return 'uncommitted';
     if (withIntent.has(fresh.id)) return 'busy';
     return isCovered(asset.publicId, settings.host) ? 'moved' : 'outside';
   }

@@ -113,7 +113,7 @@ function decideNew(seen: SeenAsset, page: PageFacts): Action {
   const { asset, fresh, carried } = seen;
   // Also where the account shows no context, and so no mark, in its listings.
   if (asset.publicId.startsWith(doctorPrefix(page.folder))) return left('unfinished');
-  if (page.withIntent.get(fresh.id) === 'dead') return left('refused');
+  if (page.withIntent.get(fresh.id) === 'refused') return left('refused');
   if (carried !== null && carried.mark.state !== 'committed') return decideUncommitted(seen, carried, page);
   const markedId = carried?.fields.id ?? fresh.id;
   if (page.tombstoned.has(fresh.id)) {

@@ -78,7 +78,7 @@ export async function readPageFacts(
     records,
     /** Deleted here. */
     tombstoned,
-    /** Being uploaded or verified: the jobs of the upload decide. Or dead: refused, and waiting for their removal. */
+    /** Being uploaded or verified: the jobs of the upload decide. Or refused, and waiting for their removal. */
     withIntent,
     /** Ids of our tickets whose files have another name than was signed. */
     ticketed: new Set(renamed.filter((_, index) => found[index] !== null)),

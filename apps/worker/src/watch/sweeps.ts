@@ -119,7 +119,9 @@ async function settleIntent(
   const ownAssets = (): Promise<OwnAsset[]> => findOwnAssets(host, folder, intent, signal);
   let left = await ownAssets();
   const committed = left.find(isCommitted);
-  if (committed !== undefined && state !== 'dead') return adopt(committed, id, deps);
+  // Dead by `kill` alone where the second look below failed: not refused, so it may have been answered 202 (deferred).
+  if (committed !== undefined && (state !== 'dead' || (await intents.revive(id)) === 'live'))
+    return adopt(committed, id, deps);
   if (state === 'settled') {
     log.error('sweep.accepted_media_gone', { id });
     return intents.drop(id);

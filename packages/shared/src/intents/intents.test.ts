@@ -111,7 +111,7 @@ it('shows a refused upload when its removal is due, and lets none begin or be ac
   await intents.open(id, 'holdfast/other', 10);
   await intents.refuse(id, { removal: { publicId, inMs: 5_000 }, acceptance: null });
   expect(await intents.stale(10)).toEqual([]);
-  expect(await intents.findStates([id, aRecord().id])).toEqual(new Map([[id, 'dead']]));
+  expect(await intents.findStates([id, aRecord().id])).toEqual(new Map([[id, 'refused']]));
   expect(await intents.open(id, publicId, 10)).toBe('overloaded');
   expect(await intents.accept({ record, committed: true })).toBe('dead');
   expect(await intents.beat([id])).toEqual(['dead']);

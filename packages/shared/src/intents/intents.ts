@@ -15,7 +15,7 @@ import {
   type ScriptArgument,
 } from '../redis/index.js';
 
-/** live: its upload runs; settled: accepted, not yet verified; dead: given up or refused, its asset must go; absent. */
+/** live: its upload runs; settled: accepted, not yet verified; dead: given up or refused, its asset may be destroyed; absent. */
 export type IntentState = 'live' | 'settled' | 'dead' | 'absent';
 
 /** An intent without a heartbeat for a while, or one whose removal is due, as the sweep finds it. */
@@ -103,9 +103,9 @@ export function createIntents(
     describe: (id: string, publicId: string) => run<'noted' | 'dead'>(describeScript, id, publicId),
     /** The public id under which an upload may have left something; null without an intent. */
     publicIdOf: (id: string): Promise<string | null> => edge(() => redis.hget(keys.intent(id), 'publicId')),
-    /** The states of those of these ids that are being uploaded, verified or undone. */
-    findStates: async (ids: readonly string[]): Promise<Map<string, IntentState>> =>
-      new Map(ids.length === 0 ? [] : await run<[string, IntentState][]>(statesScript, ...ids)),
+    /** The states of those of these ids that are being uploaded, verified or undone; refused: dead for good. */
+    findStates: async (ids: readonly string[]): Promise<Map<string, IntentState | 'refused'>> =>
+      new Map(ids.length === 0 ? [] : await run<[string, IntentState | 'refused'][]>(statesScript, ...ids)),
     beat: (ids: readonly string[]) => run<IntentState[]>(beatScript, ...ids),
     /** The record enters the catalog as saving, the intent is settled and the jobs are added, in one step. */
     accept: (upload: Acceptance) => acceptMany(acceptArguments(upload)),
@@ -275,11 +275,14 @@ const postponeScript = defineScript(`${timePrelude}
 return redis.call('ZADD', p .. ':intents', 'XX', 'GT', now_ms() + tonumber(ARGV[2]), ARGV[1])
 `);
 
-/** ARGV: ids. Pairs of id and state of those that are listed. */
+/** ARGV: ids. Pairs of id and state of those that are listed; `refused` in place of dead where it was refused. */
 const statesScript = defineScript(`${timePrelude}
 local states = {}
 for i, score in ipairs(redis.call('ZMSCORE', p .. ':intents', unpack(ARGV))) do
-  if score then states[#states + 1] = { ARGV[i], redis.call('HGET', p .. ':intent:' .. ARGV[i], 'state') or 'absent' } end
+  if score then
+    local intent = redis.call('HMGET', p .. ':intent:' .. ARGV[i], 'state', 'refused')
+    states[#states + 1] = { ARGV[i], intent[2] and 'refused' or intent[1] or 'absent' }
+  end
 end
 return states
 `);
