@@ -18,7 +18,10 @@ import { routes } from './routes.js';
 /** The whole API, ready to start: what it stands on is open, and stops after the server. */
 export async function openApi(settings: Settings, log: Logger, env: Environment): Promise<Service> {
   const deps = await openDependencies(settings, log, env);
-  warnOfUnreachableFiles(settings, log);
+  const { http, host } = settings;
+  // The addresses of files on the local host begin with PUBLIC_URL. Without it other machines cannot follow them.
+  if (host.kind === 'local' && http.publicUrl === undefined && !isLoopback(http.host))
+    log.warn('http.no_public_url', { host: http.host });
   const connections = service('connections', { start: () => undefined, stop: () => deps.close() });
   return stack([connections, apiServer(deps)], log);
 }
@@ -26,12 +29,6 @@ export async function openApi(settings: Settings, log: Logger, env: Environment)
 /** The server of the API, over what was opened for it. */
 export function apiServer(deps: Dependencies): Service {
   return httpServer(createApp(deps), deps);
-}
-
-/** The addresses of files on the local host begin with PUBLIC_URL. Without it other machines cannot follow them. */
-function warnOfUnreachableFiles({ http, host }: Settings, log: Logger): void {
-  if (host.kind !== 'local' || http.publicUrl !== undefined || isLoopback(http.host)) return;
-  log.warn('http.no_public_url', { host: http.host });
 }
 
 /** The API without a port and without signals. */

@@ -27,8 +27,6 @@ import { receiveNotification } from './webhooks/receive-notification.js';
  * those with an id.
  */
 export function routes(deps: Dependencies): readonly Route[] {
-  const { settings } = deps;
-  const upload = uploadRoute(deps.uploads, deps);
   const starting = { query: sync.startSyncQuery, body: sync.startSyncBody, handle: sync.startSync(deps) };
   const table: readonly Route[] = [
     page('/', 'The console', consolePage),
@@ -40,7 +38,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       path: '/openapi.json',
       summary: 'This description',
       answers: { 200: { body: schemas.OpenApi, headers: ['ETag'] }, 304: notModified },
-      handle: serveFixed(() => JSON.stringify(buildDocument(table, settings.access))),
+      handle: serveFixed(() => JSON.stringify(buildDocument(table, deps.settings.access))),
     }),
     route({
       ...openStatus,
@@ -91,7 +89,7 @@ export function routes(deps: Dependencies): readonly Route[] {
         'IDEMPOTENCY_MISMATCH',
         'SHUTTING_DOWN',
       ],
-      serve: countUploads(upload, deps.metrics.uploads),
+      serve: countUploads(uploadRoute(deps.uploads, deps), deps.metrics.uploads),
     },
     route({
       ...openStatus,

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
-import { roles, type AccessSettings, type ApiKey, type Role } from '@holdfast/foundation/config';
+import { roles, type Settings, type ApiKey, type Role } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Line } from '@holdfast/shared/http';
 import { addressOf, anonymous, contextOf, nameOf, type Client } from './request-context.js';
@@ -12,7 +12,7 @@ import type { Route } from './route.js';
  * `limitFailedLogins` runs before an unknown key gets its 401.
  */
 export function requireAccess(
-  access: Pick<AccessSettings, 'publicRead'>,
+  access: Pick<Settings['access'], 'publicRead'>,
   { path, role: needed, publicRead, page }: Route,
   limitFailedLogins: RequestHandler,
 ): RequestHandler {
@@ -53,7 +53,7 @@ const probes = new Set(['/livez', '/readyz']);
  * orchestrators have a line of their own for each address, those that ask again at once do not; uploads with a key that may upload are
  * not held back.
  */
-export function lineOf(access: Pick<AccessSettings, 'keys'>, req: Request, hasPaused: boolean): Line {
+export function lineOf(access: Pick<Settings['access'], 'keys'>, req: Request, hasPaused: boolean): Line {
   const { method, url } = req;
   if (hasPaused && probes.has(url)) return { name: `probes-${addressOf(req)}`, isLimited: true };
   const client = authenticate(access, req.headers);
@@ -74,7 +74,7 @@ interface Credentials {
  * The client that sends these headers: anonymous where they carry no known key, then with all roles where no key is configured, and with
  * none elsewhere.
  */
-export function authenticate(access: Pick<AccessSettings, 'keys'>, headers: IncomingHttpHeaders): Client {
+export function authenticate(access: Pick<Settings['access'], 'keys'>, headers: IncomingHttpHeaders): Client {
   if (access.keys.length === 0) return { ...anonymous, role: 'admin' };
   for (const credentials of readCredentials(headers)) {
     const key = findKey(access.keys, credentials);

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { IncomingMessage, ServerResponse, type Server } from 'node:http';
+import { IncomingMessage, ServerResponse, type Server, type ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Express, Request } from 'express';
 import type { Settings } from '@holdfast/foundation/config';
-import { createBoundedServer, type BoundedServerOptions } from '@holdfast/shared/http';
+import { createBoundedServer } from '@holdfast/shared/http';
 import { listenOn, service, untilAborted, type Service } from '@holdfast/foundation/lifecycle';
 import { SLOWEST_BYTES_PER_SECOND } from '@holdfast/shared/media';
 import type { Dependencies } from '../dependencies.js';
@@ -39,9 +39,8 @@ export function httpServer(
   return service('http-server', {
     start: async () => {
       await listenOn(server, host, port);
-      const bound = (server.address() as AddressInfo).port;
-      address.boundTo(bound);
-      log.info('http.listening', { host, port: bound });
+      address.port = (server.address() as AddressInfo).port;
+      log.info('http.listening', { host, port: address.port });
     },
     stop: (deadline) => drain(server, shutdown, deadline),
   });
@@ -74,7 +73,7 @@ async function drain(server: Server, shutdown: Shutdown, deadline: AbortSignal):
  * they share a shape; otherwise V8 looks up each of their properties the slow way, a third of the API's time for a small upload. Call
  * it once for each app, before its first request.
  */
-export function expressMessages(app: Express): NonNullable<BoundedServerOptions['messages']> {
+export function expressMessages(app: Express): Pick<ServerOptions, 'IncomingMessage' | 'ServerResponse'> {
   class AppRequest extends IncomingMessage {}
   class AppResponse<Of extends IncomingMessage = IncomingMessage> extends ServerResponse<Of> {}
   app.request = adopt(AppRequest.prototype, app.request, app);
@@ -92,14 +91,12 @@ export type PublicAddress = ReturnType<typeof createPublicAddress>;
 
 /** Where clients reach this API, without a slash at the end: PUBLIC_URL where it is set, else the address that the server listens on. */
 export function createPublicAddress(http: Settings['http']) {
-  let { port } = http;
   const anywhere = http.host === '0.0.0.0' || http.host === '::';
   const name = anywhere ? 'localhost' : http.host.includes(':') ? `[${http.host}]` : http.host;
-  return {
-    url: (): string => http.publicUrl ?? `http://${name}:${String(port)}`,
-    /** Takes the port that was really bound. */
-    boundTo: (bound: number): void => {
-      port = bound;
-    },
+  const address = {
+    /** The one that was really bound, once the server listens. */
+    port: http.port,
+    url: (): string => http.publicUrl ?? `http://${name}:${String(address.port)}`,
   };
+  return address;
 }

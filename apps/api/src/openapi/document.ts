@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
-import type { AccessSettings } from '@holdfast/foundation/config';
+import type { Settings } from '@holdfast/foundation/config';
 import { errorCatalogue, PROBLEM_TYPE, type ErrorCode } from '@holdfast/foundation/errors';
 import { requestHeaders, responseHeaders, type ResponseHeader } from '../http/described-headers.js';
 import { tags, type AnswerDescription, type Route } from '../http/route.js';
@@ -19,7 +19,7 @@ export type OpenApiDocument = ReturnType<typeof buildDocument>;
 const text = { type: 'string' };
 
 /** What the document must know of the settings. */
-type DocumentedAccess = Pick<AccessSettings, 'keys' | 'publicRead'>;
+type DocumentedAccess = Pick<Settings['access'], 'keys' | 'publicRead'>;
 
 /** The OpenAPI document of the routes that this process serves. Bull Board, which is a page of its own, is not in it. */
 export function buildDocument(routes: readonly Route[], access: DocumentedAccess) {

@@ -95,7 +95,7 @@ export async function openUploadBench(
     newBackoff: () => redisBackoff(client),
   });
   const app = express();
-  const address = { url: () => 'http://example.test', boundTo: () => undefined };
+  const address = { url: () => 'http://example.test', port: 0 };
   app.use(requestContext(silentLogger, () => anonymous));
   const statusFollowers = createStatusFollowers({
     catalog,

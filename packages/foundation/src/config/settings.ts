@@ -7,7 +7,6 @@ import { defaults, readVariables, type IsSet, type Report, type Variables } from
 
 /** All settings of both processes, read once and frozen. Durations carry their unit in the name. */
 export type Settings = ReturnType<typeof compose>;
-export type AccessSettings = Settings['access'];
 export type UploadSettings = Settings['uploads'];
 export type JobSettings = Settings['jobs'];
 export type DurabilitySettings = Settings['durability'];
@@ -56,12 +55,6 @@ function deepFreeze<T>(value: T): T {
   return value;
 }
 
-/** A variable that Holdfast does not read, and the setting that was probably meant. Without its value. */
-export interface UnreadSetting {
-  name: string;
-  meant: string;
-}
-
 /** Names that platforms and other programs use for our settings. */
 const elsewhere: Readonly<Record<string, string>> = {
   KV_REST_API_TOKEN: 'UPSTASH_REDIS_REST_TOKEN',
@@ -83,10 +76,10 @@ const groups: readonly (readonly string[])[] = [
 ];
 
 /**
- * Variables that look like a misspelled setting. Without a warning such a setting silently keeps its default: with
+ * Variables that look like a misspelled setting, and the setting that was probably meant, without values. Without a warning such a setting silently keeps its default: with
  * `REDIS_URI`, nothing is stored in the intended Redis. A variable is ignored if the intended setting or an equivalent is set.
  */
-export function unreadSettings(env: Environment): UnreadSetting[] {
+export function unreadSettings(env: Environment): { name: string; meant: string }[] {
   const given = setVariables(env);
   return Object.keys(given).flatMap((name) => {
     if (name in defaults) return [];

@@ -1,12 +1,7 @@
 import { setMaxListeners } from 'node:events';
 
-/** A function, because the compiler treats `aborted` as constant once it has been read. */
-export function isAborted(signal: AbortSignal | undefined): boolean {
-  return signal?.aborted === true;
-}
-
 /** The reason of an aborted signal, always an Error. */
-export function abortReason(signal: AbortSignal): Error {
+function abortReason(signal: AbortSignal): Error {
   const reason: unknown = signal.reason;
   return reason instanceof Error ? reason : new Error('aborted', { cause: reason });
 }

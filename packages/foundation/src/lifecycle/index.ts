@@ -1,4 +1,4 @@
-export { abortReason, isAborted, onAbort, untilAborted, withinMs } from './abort.js';
+export { onAbort, untilAborted, withinMs } from './abort.js';
 export { createBackoff, type Backoff } from './backoff.js';
 export { listenOn } from './listen-on.js';
 export { runMain, runUntilSignal } from './process.js';

@@ -46,10 +46,8 @@ function describeError(error: Error, depth: number): Fields {
   return {
     name: error.name,
     message: redactText(error.message),
-    ...(typeof code === 'string' ? { code } : {}),
-    ...(error.stack === undefined ? {} : { stack: redactText(error.stack) }),
-    ...(error.cause === undefined || depth >= MAX_DEPTH
-      ? {}
-      : { cause: redactValue(error.cause, depth + 1) }),
+    code: typeof code === 'string' ? code : undefined,
+    stack: error.stack && redactText(error.stack),
+    cause: depth >= MAX_DEPTH ? undefined : redactValue(error.cause, depth + 1),
   };
 }

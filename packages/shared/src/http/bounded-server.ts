@@ -10,7 +10,7 @@ const HEADERS_WITHIN_MS = 30_000;
 const KEEP_ALIVE_MS = 65_000;
 const CHECK_CONNECTIONS_MS = 5_000;
 
-export interface BoundedServerOptions {
+interface BoundedServerOptions {
   /** How long a request may take to arrive, its body included. */
   requestWithinMs: number;
   clients?: Clients;
