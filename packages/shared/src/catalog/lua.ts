@@ -114,10 +114,8 @@ end
 local function add_later(index, score, id) later('ZADD', index, score, id) end
 `;
 
-/** Lua of the scripts that save records, as far as their revisions allow it. */
+/** Lua of the scripts that save records, as far as their revisions allow it. The entries of new ones wait: see waitingLua. */
 export const saveLua = /* lua */ `${indexLua}${waitingLua}
--- For scripts that save many: the entries of new records wait.
-local add_new = add_entry
 -- Writes one record if its revision allows it. expect: '' = by revision alone, '0' = only when absent, a content text = only over
 -- that (the caller has read it), and not where the host has lost the asset since. base: as SaveEntry.mergeBase, nil or '' = none.
 -- Answers what happened in one word.
@@ -130,7 +128,7 @@ local function save(id, expect, pushed, content, base)
     if expect ~= '' and expect ~= '0' then return 'absent' end
     measured = { 's', redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }
     write(id, measured, content)
-    local revision = each_entry(id, 's', content, add_new)[REV]
+    local revision = each_entry(id, 's', content, add_later)[REV]
     if pushed < revision then note_pushed(id, measured, revision) end
     return 'created'
   end

@@ -176,7 +176,6 @@ function expectArgument(expect: Expected | undefined): string {
 
 /** ARGV: fence token ('' = outside of any run), then id, expect, pushedRevision, content, merge base of each. Answers one word each, or 'fenced'. */
 const saveScript = defineScript(`${saveLua}${leaseFenceIfAny}
-if #ARGV > 6 then add_new = add_later end
 local outcomes = {}
 for i = 2, #ARGV, 5 do
   outcomes[#outcomes + 1] = save(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4])

@@ -223,6 +223,7 @@ local function accept(${acceptLocals})
   if not state and committed ~= '1' and redis.call('EXISTS', record_key(id)) == 0 then return 'dead' end
   if claim ~= '' and exclusive == '1' and is_taken(claim, id, token) then return 'dead' end
   local outcome = save(id, '', tonumber(pushed), content)
+  flush()
   if outcome == 'tombstoned' then return outcome end
   redis.call('HSET', key, 'state', 'settled')
   redis.call('ZADD', p .. ':intents', now_ms(), id)
