@@ -27,7 +27,7 @@ export function supervise(
     for (let endsInARow = 0; ;) {
       const launchedAt = performance.now();
       launching = launch();
-      let end: ProcessEnd | { error: unknown };
+      let end: Awaited<RunningProcess['ended']> | { error: unknown };
       try {
         const running = await launching;
         log.info(endsInARow === 0 ? 'part.started' : 'part.restarted', { part: name, pid: running.pid });
@@ -75,11 +75,6 @@ export function restartDelayMs(endsInARow: number): number {
   return Math.min(LONGEST_RESTART_MS, FIRST_RESTART_MS * 2 ** Math.min(30, endsInARow - 1));
 }
 
-interface ProcessEnd {
-  code: number | null;
-  signal: NodeJS.Signals | null;
-}
-
 export interface RunningProcess extends Awaited<ReturnType<typeof startChild>> {
   /** Resolves with false when the process ends before. */
   readonly ready: Promise<boolean>;
@@ -93,7 +88,7 @@ export interface RunningProcess extends Awaited<ReturnType<typeof startChild>> {
  */
 export async function startChild(command: string, args: readonly string[], options: SpawnOptions) {
   const child = spawn(command, args, { ...options, detached: true });
-  const ended = new Promise<ProcessEnd>((resolve) => {
+  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
   });
   await once(child, 'spawn');

@@ -96,18 +96,18 @@ export async function moveAll(moving: Move): Promise<void> {
 
 async function moveOne(asset: HostAsset, moving: Move): Promise<void> {
   const { deps, counts, problems } = moving;
-  const { publicId, bytes } = asset;
+  const report = (code: string, message: string): unknown =>
+    problems.push({ id: null, publicId: asset.publicId, code, message });
   try {
     const outcome = await fetchPatiently(() => moveFile(asset, moving), deps);
     counts[outcome] += 1;
-    if (outcome === 'moved') counts.bytes += bytes;
-    const message = 'a job is still changing this file: let a worker run, and move again';
-    if (outcome === 'busy') problems.push({ id: null, publicId, code: 'MEDIA_UNSETTLED', message });
+    if (outcome === 'moved') counts.bytes += asset.bytes;
+    if (outcome === 'busy')
+      report('MEDIA_UNSETTLED', 'a job is still changing this file: let a worker run, and move again');
   } catch (error) {
     // What would stop every other file as well ends the move.
     if (deps.signal.aborted || isCircuitOpen(error) || !isHoldfastError(error, ...ofOneFile)) throw error;
-    const { code, message } = error;
-    problems.push({ id: null, publicId, code, message });
+    report(error.code, error.message);
   }
 }
 
@@ -321,12 +321,7 @@ function fieldsOf(asset: HostAsset, carried: Carried | null, record: MediaRecord
 }
 
 /** Deleted while it was copied, or after. Only a copy of this file goes. */
-async function removeCopy(
-  { publicId, resourceType }: HostAsset,
-  id: string,
-  { host, signal }: LeasedWork,
-): Promise<void> {
-  const ref = { publicId, resourceType };
-  const there = await host.find(ref, signal);
-  if (there !== null && readHostMetadata(there)?.fields.id === id) await host.remove(ref, signal);
+async function removeCopy(asset: HostAsset, id: string, { host, signal }: LeasedWork): Promise<void> {
+  const there = await host.find(asset, signal);
+  if (there !== null && readHostMetadata(there)?.fields.id === id) await host.remove(asset, signal);
 }

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import {
   doctorPrefix,
+  firstFields,
   writeHostMetadata,
   type CarriedFields,
   type HostMetadata,
@@ -44,27 +45,12 @@ const OTHERS = {
  * names.
  */
 export function markOf(id: string, body: Buffer, over: Partial<CarriedFields> = {}): HostMetadata {
-  const at = new Date().toISOString();
-  const written = writeHostMetadata({
-    mark: { state: 'started', deadlineSeconds: 600 },
-    fields: {
-      id,
-      revision: 1,
-      filename: 'doctor',
-      title: 'holdfast doctor',
-      description: '',
-      category: '',
-      tags: [],
-      // No API key can have this name.
-      uploadedBy: 'holdfast doctor',
-      source: 'upload',
-      createdAt: at,
-      updatedAt: at,
-      checksum: { sha256: hash('sha256', body), md5: hash('md5', body) },
-      durationSeconds: null,
-      ...over,
-    },
-  });
+  // No API key can have this name.
+  const uploadedBy = 'holdfast doctor';
+  const first = firstFields({ id, filename: 'doctor', uploadedBy, source: 'upload' }, new Date());
+  const checksum = { sha256: hash('sha256', body), md5: hash('md5', body) };
+  const fields = { ...first, title: 'holdfast doctor', checksum, ...over };
+  const written = writeHostMetadata({ mark: { state: 'started', deadlineSeconds: 600 }, fields });
   return { ...written, context: { ...written.context, ...OTHERS } };
 }
 

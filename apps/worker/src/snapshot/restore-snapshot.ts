@@ -142,7 +142,7 @@ interface RestoreResult {
  * one had given before is right, and stays. Rejects when Redis fails, or the host does not list its files.
  */
 export async function restoreSnapshot(work: LeasedWork): Promise<RestoreResult> {
-  const { host, settings, state, token, log } = work;
+  const { host, settings, state, token, signal, log } = work;
   // First of all, so that what was deleted after the snapshot is never there again, not even for a moment.
   const { files, isComplete } = await loadDeletions(host, work);
   const complete = groupFiles(settings.host.folder, files).flatMap(({ id, manifest }) =>
@@ -161,20 +161,15 @@ export async function restoreSnapshot(work: LeasedWork): Promise<RestoreResult> 
       await state.note(token, { snapshot: { id, at, records, bytes, changes } });
       return { restored, refused };
     } catch (error) {
-      const why = whyRefused(error, work.signal);
+      const isFlaw = error instanceof SnapshotFlaw;
+      // What is not the fault of this snapshot ends the restore. Files may be limited where listings are not.
+      if (!isFlaw && (signal.aborted || !isRefusedByHost(error, 'HOST_RATE_LIMITED'))) throw error;
+      const why = isFlaw ? error.why : 'unreachable';
       refused.push({ id, why });
       log.warn('snapshot.refused', { snapshotId: id, why, error });
     }
   }
   return { restored: null, refused };
-}
-
-/** Rethrows what is not the fault of this snapshot. */
-function whyRefused(error: unknown, signal: AbortSignal): Refusal['why'] {
-  if (error instanceof SnapshotFlaw) return error.why;
-  // Files may be limited where listings are not.
-  if (!signal.aborted && isRefusedByHost(error, 'HOST_RATE_LIMITED')) return 'unreachable';
-  throw error;
 }
 
 const ofHost: readonly ErrorCode[] = ['HOST_REJECTED', 'HOST_TIMEOUT', 'HOST_LIMIT', 'HOST_CURSOR_SPENT'];

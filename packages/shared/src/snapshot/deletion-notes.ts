@@ -1,5 +1,5 @@
 import { createBatch } from '../batch/index.js';
-import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
+import { isHoldfastError } from '@holdfast/foundation/errors';
 import { untilAborted } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { isMediaId, isOwnId, newMediaId } from '../media/index.js';
@@ -41,7 +41,9 @@ export function createDeletionNotes(
       await Promise.all([host.putFile(name, Buffer.from(`${ids.join('\n')}\n`)), ...removals]);
     } catch (error) {
       spent.push(name);
-      if (!isRefusal(error)) throw error;
+      // Refused for good: the host will not take a file, however often it is asked.
+      const isRefused = isHoldfastError(error) && !isHoldfastError(error, 'HOST_CONTENT_MISMATCH');
+      if (!isRefused || isTransientHostError(error)) throw error;
       log.warn('snapshot.deletion_not_noted', { ids: batch, error });
       return batch.map(() => undefined);
     }
@@ -63,15 +65,6 @@ export function createDeletionNotes(
 }
 
 export type DeletionNotes = ReturnType<typeof createDeletionNotes>;
-
-/** The host will not take a file, however often it is asked. */
-function isRefusal(error: unknown): boolean {
-  return (
-    error instanceof HoldfastError &&
-    !isTransientHostError(error) &&
-    !isHoldfastError(error, 'HOST_CONTENT_MISMATCH')
-  );
-}
 
 /** The deletions that a file notes. Lines that are not ids are left out. */
 export function decodeDeletions(body: Buffer): string[] {
