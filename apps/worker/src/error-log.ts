@@ -20,7 +20,8 @@ export function createErrorLog(log: Logger, event: string): (error: unknown) => 
   let suppressed = 0;
   return (error) => {
     const { name, message } = error instanceof Error ? error : new Error(String(error));
-    const kind = isJobLost(error)
+    const isJobLost = error instanceof Error && 'code' in error && JOB_LOST.includes(error.code);
+    const kind = isJobLost
       ? 'job_lost'
       : redisErrorKind(error instanceof HoldfastError ? error.cause : error);
     const refusal = redisRefusal(error);
@@ -40,8 +41,4 @@ export function createErrorLog(log: Logger, event: string): (error: unknown) => 
     });
     suppressed = 0;
   };
-}
-
-function isJobLost(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && JOB_LOST.includes(error.code);
 }

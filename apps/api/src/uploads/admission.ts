@@ -87,15 +87,14 @@ function refuseOtherForms(req: IncomingMessage, length: number | undefined): voi
 
 /** Within the second in which a client learns that Redis is away, after the patience of the rate limit. */
 const PROMPT_MS = 600;
-const late = Symbol('late');
 
 /**
  * Redis' answer to the first question of an upload. A rented server may take longer over some commands, but a client
  * whose bytes have not been read yet gets its answer soon. What Redis does later is undone by the sweep, or expires. Throws QUEUE_UNAVAILABLE.
  */
-export async function promptly<T>(work: Promise<T>): Promise<T> {
-  const answer = await withinMs<T, typeof late>(PROMPT_MS, work, late);
-  if (answer === late)
+export async function promptly<T extends object | string>(work: Promise<T>): Promise<T> {
+  const answer = await withinMs(PROMPT_MS, work, null);
+  if (answer === null)
     throw new HoldfastError('QUEUE_UNAVAILABLE', 'Redis does not answer in time', { retryAfterSeconds: 2 });
   return answer;
 }

@@ -23,15 +23,6 @@ export const failpoints = [
 /** The name of one step, as `HOLDFAST_FAILPOINT` takes it. */
 export type Failpoint = (typeof failpoints)[number];
 
-type Action = 'kill' | 'stop' | 'error';
-
-interface Armed {
-  step: string;
-  action: Action;
-  /** Which time the step is reached, from 1. */
-  nth: number;
-}
-
 const armed = parse(process.env['HOLDFAST_FAILPOINT']);
 let reached = 0;
 
@@ -46,8 +37,9 @@ export function failpoint(step: Failpoint): void {
   process.kill(process.pid, armed.action === 'kill' ? 'SIGKILL' : 'SIGSTOP');
 }
 
-function parse(value: string | undefined): Armed | undefined {
+function parse(value: string | undefined) {
   if (value === undefined || value === '' || process.env['NODE_ENV'] === 'production') return undefined;
+  // nth: which time the step is reached, from 1.
   const [step = '', action, nth = '1'] = value.split(':');
   if (action !== 'kill' && action !== 'stop' && action !== 'error')
     throw new Error(`HOLDFAST_FAILPOINT has no action ${String(action)}`);

@@ -108,7 +108,7 @@ export function createIntents(
       new Map(ids.length === 0 ? [] : await run<[string, IntentState | 'refused'][]>(statesScript, ...ids)),
     beat: (ids: readonly string[]) => run<IntentState[]>(beatScript, ...ids),
     /** The record enters the catalog as saving, the intent is settled and the jobs are added, in one step. */
-    accept: (upload: Acceptance) => acceptMany(acceptArguments(upload)),
+    accept: (upload: Acceptance) => acceptMany(Object.values(acceptValues).map((valueOf) => valueOf(upload))),
     drop: async (id: string): Promise<void> => {
       await run(dropScript, id);
     },
@@ -205,13 +205,8 @@ const acceptValues = {
 const ACCEPT_VALUES = Object.keys(acceptValues).length;
 const acceptLocals = Object.keys(acceptValues).join(', ');
 
-/** The arguments of acceptScript for one upload. */
-function acceptArguments(upload: Acceptance): ScriptArgument[] {
-  return Object.values(acceptValues).map((valueOf) => valueOf(upload));
-}
-
 /**
- * ARGV: of each upload what acceptArguments gives. live -> settled, the record in the catalog as saving, the claim done and the
+ * ARGV: of each upload what acceptValues gives. live -> settled, the record in the catalog as saving, the claim done and the
  * jobs added, in one step. A swept intent refuses, and so does a claim that another try has. Where the intent was wiped with
  * Redis, a record under this id says that a sync has found the asset with its commit mark.
  */
@@ -266,7 +261,9 @@ return state
 const reviveScript = defineScript(`${timePrelude}
 local key = p .. ':intent:' .. ARGV[1]
 local i = redis.call('HMGET', key, 'state', 'refused')
-if i[1] ~= 'dead' or i[2] then return i[1] or 'absent' end
+-- 0.1.0 notes a refusal by taking the intent off the list.
+local is_refused = i[2] or not redis.call('ZSCORE', p .. ':intents', ARGV[1])
+if i[1] ~= 'dead' or is_refused then return i[1] or 'absent' end
 redis.call('HSET', key, 'state', 'live')
 return 'live'
 `);
