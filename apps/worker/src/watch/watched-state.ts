@@ -24,12 +24,14 @@ const OVERDUE_MS = 1_000;
 /**
  * KEYS: those that must be there; those that are there only while something is under way, the delayed jobs of save and verify last;
  * the delayed syncs; the workers. ARGV: how many must be there; of a refresh also own id and ms until it counts. Answers which keys are
- * there, and the score of the first delayed job of save, verify and sync. Two calls show a quiet deployment; else each key is looked at.
+ * there, and the score of the first delayed job of save, verify and sync. One EXISTS shows a quiet deployment, as in `createLook`; else
+ * each key is looked at.
  */
 const lookScript = defineScript(`
 local call, permanent, last = redis.call, tonumber(ARGV[1]), #KEYS - 1
-local isQuiet = call('EXISTS', unpack(KEYS, 1, permanent)) == permanent
-  and call('EXISTS', unpack(KEYS, permanent + 1, last - 1)) == 0
+local asked = { unpack(KEYS, permanent + 1, last - 1) }
+for i = 1, permanent * #KEYS do asked[#asked + 1] = KEYS[i % permanent + 1] end
+local isQuiet = call('EXISTS', unpack(asked)) == permanent * #KEYS
 local there, heads = {}, {}
 for i = 1, last - 1 do
   if isQuiet and i <= permanent or not isQuiet and call('EXISTS', KEYS[i]) == 1 then there[#there + 1] = KEYS[i] end
