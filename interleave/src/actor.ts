@@ -6,7 +6,7 @@ import { silentLogger } from '@holdfast/foundation/logging';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { freePort } from '@holdfast/shared/testing';
 import { openDependencies, type Dependencies } from '@holdfast/worker/dependencies';
-import { createHandlers } from '@holdfast/worker/handlers';
+import { createHandlers } from '@holdfast/worker/worker-process';
 
 /** The outcome of an operation: done, refused (nothing may have changed), or unknown to its caller. */
 export type Told = 'done' | 'refused' | 'unknown';

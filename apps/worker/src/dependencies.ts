@@ -37,7 +37,7 @@ export async function openDependencies(given: Settings, log: Logger, registry: R
     deletionNotes,
     readBack,
     barrier,
-    serverJudged: () => server.judged(),
+    server,
     queues,
   });
   return {

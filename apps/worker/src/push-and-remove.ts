@@ -3,6 +3,7 @@ import { pushRecord, type PushDependencies } from '@holdfast/shared/push';
 import { removeRecord, type RemovalDependencies } from '@holdfast/shared/removal';
 import type { Dependencies } from './dependencies.js';
 import type { JobHandler } from './run-job.js';
+import type { SyncDependencies } from './sync-run/sync-session.js';
 
 // What an API could not finish on the host in time: an edit, and a deletion.
 
@@ -36,5 +37,20 @@ export function createRemoveMedia(
     }
     const { assetId, url } = (await deps.catalog.find(id)) ?? { assetId: null, url: null };
     await removeRecord(deps, { id, publicId, resourceType, assetId, url }, signal);
+  };
+}
+
+/** Keeps for status what the host said where a removal asked for an asset by its id, which is a metered call. */
+export function keepBudget(
+  { host, state }: Pick<SyncDependencies, 'host' | 'state'>,
+  handler: JobHandler<'remove'>,
+): JobHandler<'remove'> {
+  return async (payload, context) => {
+    const calls = host.meteredCalls();
+    try {
+      await handler(payload, context);
+    } finally {
+      if (host.meteredCalls() > calls) await state.noteBudget(host.budget()).catch(() => undefined);
+    }
   };
 }

@@ -65,7 +65,7 @@ function server({ behind = 0, lagMs = 0, lost = 0, level = 'fsynced', required }
     readBack,
     barrier,
     host,
-    serverJudged: () => Promise.resolve(),
+    server: { judged: () => Promise.resolve() },
     settings: { durability: { required, replicas: 0 } },
     afterUpload: () => {
       seen.syncs += 1;

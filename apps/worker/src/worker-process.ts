@@ -4,10 +4,13 @@ import { service, stack, type Service } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { createWorker } from './create-worker.js';
-import { openDependencies } from './dependencies.js';
-import { createHandlers } from './handlers.js';
+import { openDependencies, type Dependencies } from './dependencies.js';
 import { createHealthServer } from './health-server.js';
-import { createJobMetrics, createJobRunner } from './run-job.js';
+import { createPushMedia, createRemoveMedia, keepBudget } from './push-and-remove.js';
+import { createRefreshAssets } from './refresh/refresh-assets.js';
+import { createJobMetrics, createJobRunner, type JobHandlers } from './run-job.js';
+import { createSaveMedia, createVerifyMedia } from './save-and-verify.js';
+import { createSyncHandler } from './sync/run-sync.js';
 import { createWatch } from './watch/watch.js';
 
 /** Verifications mostly wait for the disk, together: under fsync every second one barrier takes up to a second. */
@@ -58,4 +61,22 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
     ],
     log,
   );
+}
+
+/** Which handler runs which job: the map of the worker. A job without one does not compile. */
+export function createHandlers(deps: Dependencies): JobHandlers {
+  return {
+    save: createSaveMedia(deps),
+    verify: createVerifyMedia({
+      ...deps,
+      afterUpload: (record) => {
+        deps.syncRequests.afterUpload();
+        deps.delivery.verified(record);
+      },
+    }),
+    push: createPushMedia(deps),
+    remove: keepBudget(deps.sync, createRemoveMedia(deps)),
+    refresh: createRefreshAssets(deps.sync),
+    sync: createSyncHandler(deps.sync),
+  };
 }

@@ -4,7 +4,7 @@ import { silentLogger } from '@holdfast/foundation/logging';
 import { newMediaId } from '@holdfast/shared/media';
 import { snapshotPrefix } from '@holdfast/shared/snapshot';
 import { aRecord } from '@holdfast/shared/testing';
-import { createSchedules } from '../src/schedules.js';
+import { ensureSchedule, requestStartupSync } from '../src/sync/sync-requests.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
 let bench: Bench;
@@ -13,8 +13,11 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-const schedules = (env: Environment = {}) =>
-  createSchedules({ queues: bench.queues, settings: readSettings(env), log: silentLogger });
+const partsOf = (env: Environment = {}) => ({
+  queues: bench.queues,
+  settings: readSettings(env),
+  log: silentLogger,
+});
 const listed = async (): Promise<(number | undefined)[]> =>
   (await bench.queues.queues.sync.getJobSchedulers()).map(({ every }) => Number(every));
 const within = { interval: 20 };
@@ -22,7 +25,7 @@ const delayed = () => bench.queues.queues.sync.getJobs(['delayed', 'waiting']);
 
 it('keeps one schedule however many processes ask, and runs nothing at once', async () => {
   const before = Date.now();
-  await Promise.all(Array.from({ length: 5 }, () => schedules().ensure()));
+  await Promise.all(Array.from({ length: 5 }, () => ensureSchedule(partsOf())));
   expect(await listed()).toEqual([15 * 60_000]);
   const [next, ...others] = await delayed();
   expect(others).toEqual([]);
@@ -31,20 +34,18 @@ it('keeps one schedule however many processes ask, and runs nothing at once', as
 });
 
 it('follows a changed interval, and goes away when it is switched off', async () => {
-  await schedules().ensure();
-  await schedules({ AUTO_SYNC_INTERVAL_MINUTES: '5' }).ensure();
+  await ensureSchedule(partsOf());
+  await ensureSchedule(partsOf({ AUTO_SYNC_INTERVAL_MINUTES: '5' }));
   expect(await listed()).toEqual([5 * 60_000]);
-  const off = schedules({ AUTO_SYNC_INTERVAL_MINUTES: '0' });
-  expect(off.wanted).toBe(false);
-  await off.ensure();
+  await ensureSchedule(partsOf({ AUTO_SYNC_INTERVAL_MINUTES: '0' }));
   expect(await listed()).toEqual([]);
   expect(await delayed()).toEqual([]);
 });
 
 it('asks for one sync after a start of the whole fleet, or none where it is switched off', async () => {
-  await schedules({ AUTO_SYNC_ON_STARTUP: 'false' }).requestStartup();
+  await requestStartupSync(partsOf({ AUTO_SYNC_ON_STARTUP: 'false' }));
   expect(await delayed()).toEqual([]);
-  await Promise.all(Array.from({ length: 5 }, () => schedules().requestStartup()));
+  await Promise.all(Array.from({ length: 5 }, () => requestStartupSync(partsOf())));
   const jobs = await delayed();
   expect(jobs.map(({ data, delay }) => [(data as { trigger: string }).trigger, delay])).toEqual([
     ['startup', 30_000],

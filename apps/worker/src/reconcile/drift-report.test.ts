@@ -53,11 +53,13 @@ describe('the drift report', () => {
     };
     const dying = rig.worker({
       host,
-      serverJudged: () => {
-        if (pages >= 2) stop.abort();
-        return stop.signal.aborted
-          ? Promise.reject(new HoldfastError('CATALOG_UNAVAILABLE'))
-          : Promise.resolve();
+      server: {
+        judged: () => {
+          if (pages >= 2) stop.abort();
+          return stop.signal.aborted
+            ? Promise.reject(new HoldfastError('CATALOG_UNAVAILABLE'))
+            : Promise.resolve();
+        },
       },
     });
     await expect(dying({ mode: 'full', runId: 'r' }, stop.signal)).rejects.toMatchObject({

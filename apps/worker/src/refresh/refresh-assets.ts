@@ -61,9 +61,8 @@ async function untilRefilled(
 async function refresh(payload: RefreshPayload, context: JobContext, deps: SyncDependencies): Promise<void> {
   const work: AssetWork = { ...deps, ...context, token: null };
   let failed = 0;
-  const named = await withoutKnown(payload, deps);
-  const found = await inParallel(named, LOOKS_AT_ONCE, ({ publicId, resourceType }) =>
-    work.host.find({ publicId, resourceType }, work.signal).catch((error: unknown) => {
+  const found = await inParallel(await withoutKnown(payload, deps), LOOKS_AT_ONCE, (named) =>
+    work.host.find(named, work.signal).catch((error: unknown) => {
       if (!isUnreadableAsset(error)) throw error;
       failed += 1;
       return null;
@@ -110,9 +109,7 @@ async function settleDeleted({ assets, receivedAt }: RefreshPayload, work: Asset
     .filter(({ record }) => !isOnAnotherHost(record.url, host.identity));
   const mayComeIn = stored.some((entry) => entry === null || entry.status === 'missing');
   const isListed = mayComeIn && isRecent && (await state.readRefill()).running !== null;
-  const found = await inParallel(known, LOOKS_AT_ONCE, ({ record }) =>
-    host.find({ publicId: record.publicId, resourceType: record.resourceType }, signal),
-  );
+  const found = await inParallel(known, LOOKS_AT_ONCE, ({ record }) => host.find(record, signal));
   // Another asset under the same name is not the one that was deleted.
   const gone = known.filter(({ record }, index) => found[index]?.assetId !== record.assetId);
   for (const { id, record } of gone.filter(({ status }) => status === 'deleting')) {

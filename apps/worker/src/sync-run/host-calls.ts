@@ -89,11 +89,7 @@ export function spacingOfUploadSyncs(budget: HostBudget | null, nowMs: number): 
 }
 
 /** `restMs` until the host counts anew; `pauseMs` between calls until then, null where none is left. */
-function spread(
-  budget: HostBudget | null,
-  nowMs: number,
-  { spreadBelow, kept }: typeof ofPages,
-): { restMs: number; pauseMs: number | null } {
+function spread(budget: HostBudget | null, nowMs: number, { spreadBelow, kept }: typeof ofPages) {
   const restMs = budget === null ? 0 : Date.parse(budget.resetAt) - nowMs;
   if (budget === null || restMs <= 0 || restMs > LONGEST_WAIT_MS) return { restMs: 0, pauseMs: 0 };
   if (budget.remaining >= budget.limit * spreadBelow) return { restMs, pauseMs: 0 };

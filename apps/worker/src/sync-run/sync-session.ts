@@ -20,7 +20,7 @@ import {
   type RunningRun,
   type SyncState,
 } from '@holdfast/shared/sync';
-import type { ReadBack } from '../verify/verify-records.js';
+import type { ProofParts, ReadBack } from '../verify/verify-records.js';
 
 /** What the sync depends on. */
 export interface SyncOptions {
@@ -33,8 +33,7 @@ export interface SyncOptions {
   /** Over another connection than `redis`. */
   readBack: ReadBack;
   barrier: Barrier;
-  /** Resolves once it is known whether this server's confirmations may be believed. */
-  serverJudged: () => Promise<void>;
+  server: ProofParts['server'];
   queues: Pick<MediaQueues, 'add'>;
   /** Size of the parts of snapshots; tests take smaller ones. */
   snapshotPartBytes?: number;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { keepBudget } from '../handlers.js';
+import { keepBudget } from '../push-and-remove.js';
 import { openSyncRig, type SyncRig, type SyncRigOptions } from '../../test/support/sync-rig.js';
 
 let sandbox: RedisSandbox;

@@ -1,8 +1,16 @@
 import type { SyncSettings } from '@holdfast/foundation/config';
 import type { Logger } from '@holdfast/foundation/logging';
-import { syncJob, type MediaQueues, type SyncMode, type SyncTrigger } from '@holdfast/shared/jobs';
+import {
+  jobOptions,
+  syncJob,
+  SYNC_SCHEDULE,
+  type MediaQueues,
+  type SyncMode,
+  type SyncTrigger,
+} from '@holdfast/shared/jobs';
 import { newMediaId } from '@holdfast/shared/media';
 import type { RedisProfile } from '@holdfast/shared/redis';
+import type { Dependencies } from '../dependencies.js';
 
 type Queues = Pick<MediaQueues, 'add'>;
 
@@ -68,4 +76,42 @@ export function createSyncRequests(
     /** The catalog was found empty. Throws QUEUE_UNAVAILABLE. */
     recovery: () => requestSync(queues, 'recovery', 'recovery', 0),
   };
+}
+
+/** Makes Redis hold the recurring sync that the settings ask for: adding what is there, or removing what is not, changes nothing. */
+export async function ensureSchedule({
+  queues: { queues },
+  settings: { sync, jobs },
+  log,
+}: Pick<Dependencies, 'queues' | 'settings' | 'log'>): Promise<void> {
+  const every = sync.intervalMinutes * 60_000;
+  if (every === 0) {
+    if (await queues.sync.removeJobScheduler(SYNC_SCHEDULE)) log.info('schedule.removed');
+    return;
+  }
+  await queues.sync.upsertJobScheduler(
+    SYNC_SCHEDULE,
+    // Without a start date the first run would be now, at each first start.
+    { every, startDate: Date.now() + every },
+    {
+      name: syncJob.name,
+      data: { trigger: 'schedule', dryRun: false, force: false },
+      opts: jobOptions(jobs),
+    },
+  );
+}
+
+/** Workers of one fleet do not start in the same second. */
+const FLEET_STARTS_WITHIN_MS = 10_000;
+
+/** One sync after a start, however many processes start. Like those of the schedule it names no run, and its job no id. */
+export async function requestStartupSync({
+  queues: { queues },
+  settings: { sync, jobs },
+}: Pick<Dependencies, 'queues' | 'settings'>): Promise<void> {
+  if (!sync.onStartup) return;
+  const delay = sync.startupDelayMs;
+  const deduplication = { id: 'startup', ttl: delay + FLEET_STARTS_WITHIN_MS };
+  const payload = { trigger: 'startup', dryRun: false, force: false };
+  await queues.sync.add(syncJob.name, payload, { ...jobOptions(jobs), delay, deduplication });
 }

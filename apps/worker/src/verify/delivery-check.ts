@@ -5,13 +5,6 @@ import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 
-/** What the hash has of a kind. The API reads `status`. */
-interface Blocked {
-  status: number;
-  url: string;
-  cloud: string;
-}
-
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const ANSWERS_WITHIN_MS = 10_000;
@@ -22,8 +15,7 @@ const ANSWERS_WITHIN_MS = 10_000;
  */
 export function createDeliveryCheck(redis: RedisClient, keys: RedisKeys, host: HostSettings, log: Logger) {
   const nextAt = new Map<string, number>();
-  if (host.kind === 'local')
-    return { verified: (): void => undefined, again: (): Promise<void> => Promise.resolve() };
+  if (host.kind === 'local') return { verified: () => undefined, again: () => Promise.resolve() };
 
   const ask = async (kind: string, url: string): Promise<void> => {
     const { status, reason } = await requestOneByte(url);
@@ -32,8 +24,8 @@ export function createDeliveryCheck(redis: RedisClient, keys: RedisKeys, host: H
     nextAt.set(kind, performance.now() + (isDelivered ? DAY_MS : isBlocked ? MINUTE_MS : 10 * MINUTE_MS));
     if (isBlocked) {
       log.warn('delivery.blocked', { kind, status, reason });
-      const entry: Blocked = { status, url, cloud: host.cloudName };
-      await redis.hset(keys.blockedDelivery, kind, JSON.stringify(entry));
+      // The API reads `status`.
+      await redis.hset(keys.blockedDelivery, kind, JSON.stringify({ status, url, cloud: host.cloudName }));
     } else if (isDelivered || status === 404 || status === 410) await redis.hdel(keys.blockedDelivery, kind);
   };
   const askQuietly = (kind: string, url: string): Promise<void> =>
@@ -54,7 +46,7 @@ export function createDeliveryCheck(redis: RedisClient, keys: RedisKeys, host: H
     again: async (): Promise<void> => {
       try {
         for (const [kind, text] of Object.entries(await redis.hgetall(keys.blockedDelivery))) {
-          const { url, cloud } = JSON.parse(text) as Blocked;
+          const { url, cloud } = JSON.parse(text) as { url: string; cloud: string };
           if (cloud === host.cloudName) await askQuietly(kind, url);
           else await redis.hdel(keys.blockedDelivery, kind);
         }

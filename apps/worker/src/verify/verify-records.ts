@@ -91,7 +91,7 @@ export interface ProofParts {
   readBack: ReadBack;
   barrier: Pick<Barrier, 'confirm' | 'epoch'>;
   /** Resolves once it is known whether this server's confirmations may be believed. */
-  serverJudged: () => Promise<void>;
+  server: { judged: () => Promise<void> };
   catalog: Pick<Catalog, 'markVerified' | 'reindex'>;
   settings: Pick<Settings, 'durability'>;
 }
@@ -115,7 +115,7 @@ export interface Proof {
  */
 export async function proveRecords(
   records: readonly ExpectedRecord[],
-  { readBack, barrier, serverJudged, catalog, settings }: ProofParts,
+  { readBack, barrier, server, catalog, settings }: ProofParts,
 ): Promise<Proof[]> {
   const epochs = [readBack.epoch(), barrier.epoch()];
   const judged = await readAll(records, readBack);
@@ -124,7 +124,7 @@ export async function proveRecords(
   const outcomes: Proof['outcome'][] = [];
   if (same.length > 0) {
     failpoint('verify.read-back');
-    await serverJudged();
+    await server.judged();
     level = await barrier.confirm();
     failpoint('verify.confirmed');
     if (readBack.epoch() !== epochs[0] || barrier.epoch() !== epochs[1])

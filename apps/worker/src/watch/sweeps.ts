@@ -139,10 +139,7 @@ async function settleIntent(
   }
   // Never acknowledged, and never will be: what the host has of it goes, then the intent. But a sync after a wipe may have adopted it.
   if (committed === undefined || record === null)
-    for (const { asset } of left) {
-      const { publicId, resourceType } = asset;
-      await host.remove({ publicId, resourceType }, signal);
-    }
+    for (const { asset } of left) await host.remove(asset, signal);
   log.info('sweep.upload_undone', { id });
   await intents.drop(id);
 }

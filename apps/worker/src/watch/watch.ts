@@ -6,8 +6,8 @@ import { redisBackoff, redisEdge } from '@holdfast/shared/redis';
 import type { QueueWorker } from '../create-worker.js';
 import type { Dependencies } from '../dependencies.js';
 import { createErrorLog } from '../error-log.js';
-import { createSchedules } from '../schedules.js';
 import { dailySnapshot } from '../snapshot/take-snapshot.js';
+import { ensureSchedule, requestStartupSync } from '../sync/sync-requests.js';
 import { sweep } from './sweeps.js';
 import { createLook, type WatchedState } from './watched-state.js';
 
@@ -97,8 +97,7 @@ export function createWatchRound(
   onError: (error: Error) => void,
 ) {
   const { background: redis, keys, settings, syncRequests, log } = deps;
-  const schedules = createSchedules(deps);
-  const look = createLook(redis, keys, schedules.wanted);
+  const look = createLook(redis, keys, settings.sync.intervalMinutes > 0);
   const attendToJobs = createStalledJobs(deps, workers, onError);
   const { catalogHost, state: syncState } = deps.sync;
   const sweepDeps = { ...deps, redis, catalogHost, folder: settings.host.folder };
@@ -144,10 +143,10 @@ export function createWatchRound(
       if (state.emptied) await requestRecovery(deps);
       if (!started || isNew) {
         await shortenEventStreams(deps);
-        await schedules.ensure();
+        await ensureSchedule(deps);
       }
       if (!started) {
-        await schedules.requestStartup();
+        await requestStartupSync(deps);
         await look.removeDead();
       } else if (isNew) look.forget();
       started = true;

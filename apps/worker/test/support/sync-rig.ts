@@ -114,7 +114,7 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
     host: options.seenBy?.(host) ?? host,
     readBack: createReadBack(await connect('readback'), keys, false),
     barrier: createBarrier(await connect('barrier'), keys, settings.durability.replicas, () => true),
-    serverJudged: () => Promise.resolve(),
+    server: { judged: () => Promise.resolve() },
     queues,
   };
 
