@@ -12,8 +12,6 @@ import {
   readHostMetadata,
   recordFromAsset,
   resourceTypes,
-  type Carried,
-  type CommitMark,
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { AssetRef, HostAsset } from '@holdfast/shared/media-host';
@@ -36,12 +34,7 @@ export const completeUpload =
  * The record of an upload that went straight to the host: the one that a webhook or a sync made already, or a new one once
  * the asset has been looked at and carries the commit mark. May be repeated, and may race with both.
  */
-async function acceptArrival(
-  uploads: Uploads,
-  tickets: Tickets,
-  id: string,
-  log: Logger,
-): Promise<MediaRecord> {
+async function acceptArrival(uploads: Uploads, tickets: Tickets, id: string, log: Logger) {
   if (!isOwnId(id)) throw new HoldfastError('MEDIA_NOT_FOUND');
   const known = await uploads.catalog.find(id);
   if (known?.status === 'deleting') throw new HoldfastError('MEDIA_DELETING');
@@ -79,21 +72,11 @@ async function markAccepted(uploads: Uploads, id: string, { asset, carried }: Ar
   return writeCommitMark(uploads, { asset, carried });
 }
 
-/** An asset that a client sent straight to the host. */
-interface Arrived {
-  asset: HostAsset;
-  carried: Omit<Carried, 'mark'> & { mark: Exclude<CommitMark, { state: 'started' }> };
-}
-
 /**
  * What the host has under the ticket's public id, whatever type it took it for; null when nothing is there. Without a
  * ticket (Redis may have lost it) the usual name is tried: the asset itself proves that we allowed it.
  */
-async function findArrival(
-  { host, folder }: Uploads,
-  id: string,
-  ticket: Ticket | null,
-): Promise<Arrived | null> {
+async function findArrival({ host, folder }: Uploads, id: string, ticket: Ticket | null) {
   const publicId = ticket?.publicId ?? publicIdFor(folder, id);
   const usual = resourceTypes.map((resourceType): AssetRef => ({ publicId, resourceType }));
   for (const refs of [usual, withExtension(publicId, ticket?.extension ?? '')]) {
@@ -114,7 +97,10 @@ function withExtension(publicId: string, extension: string): AssetRef[] {
   });
 }
 
-function readArrival(asset: HostAsset, id: string): Arrived | null {
+/** An asset that a client sent straight to the host, with what it carries. */
+type Arrived = NonNullable<ReturnType<typeof readArrival>>;
+
+function readArrival(asset: HostAsset, id: string) {
   const carried = readHostMetadata(asset);
   if (carried?.fields.id !== id || carried.fields.source !== 'direct') return null;
   const { mark, fields } = carried;

@@ -80,12 +80,7 @@ async function overLatest<Written>(
   throw new HoldfastError('REVISION_MISMATCH', 'other clients keep changing this record; try again');
 }
 
-function saveChanges(
-  deps: Dependencies,
-  id: string,
-  changes: MediaChanges,
-  ifMatch: string,
-): Promise<{ record: MediaRecord; isChanged: boolean }> {
+function saveChanges(deps: Dependencies, id: string, changes: MediaChanges, ifMatch: string) {
   const fields = editableFields.filter((name) => name in changes);
   const edits = Object.fromEntries(fields.map((name) => [name, changes[name] ?? emptyFields[name]]));
   return overLatest(deps, id, async (record) => {

@@ -68,14 +68,10 @@ export const showMedia =
  * if another API may hold the upload as deferred.
  */
 export async function findMedia(
-  {
-    catalog,
-    deferred,
-    intents,
-    rebuilding,
-  }: Pick<Dependencies, 'catalog' | 'deferred' | 'intents' | 'rebuilding'>,
+  deps: Pick<Dependencies, 'catalog' | 'deferred' | 'intents' | 'rebuilding'>,
   id: string,
 ): Promise<MediaRecord> {
+  const { catalog, deferred, intents, rebuilding } = deps;
   if (!isMediaId(id)) throw new HoldfastError('MEDIA_NOT_FOUND');
   const held = deferred.find(id);
   // Another API or a sweep may have added it to the catalog, and edits may have followed.

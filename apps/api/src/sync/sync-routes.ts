@@ -6,7 +6,7 @@ import { SYNC_SCHEDULE, syncJob, syncModes, type SyncMode, type SyncPayload } fr
 import { newMediaId } from '@holdfast/shared/media';
 import type { HostBudget } from '@holdfast/shared/media-host';
 import { redisEdge } from '@holdfast/shared/redis';
-import type { SyncRun, SyncState } from '@holdfast/shared/sync';
+import type { SyncState } from '@holdfast/shared/sync';
 import type { Dependencies } from '../dependencies.js';
 import { preferenceApplied, readWait, waitInPlace } from '../http/prefer.js';
 import { pageLimit } from '../http/request-input.js';
@@ -100,11 +100,7 @@ const FIRST_LOOK_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 
 /** The run once it has ended; null when the signal comes first. */
-async function finishedRun(
-  syncState: SyncState,
-  runId: string,
-  signal: AbortSignal,
-): Promise<SyncRun | null> {
+async function finishedRun(syncState: SyncState, runId: string, signal: AbortSignal) {
   for (let pauseMs = FIRST_LOOK_MS; !signal.aborted; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
     const run = await syncState.findRun(runId).catch(() => null);
     if (run !== null && run.finishedAt !== null) return run;
@@ -185,10 +181,7 @@ export const showDrift =
   };
 
 /** Ends early when a newer report replaces this one: two halves of different reports do not make one. */
-async function* linesFrom(
-  first: Awaited<ReturnType<SyncState['readDriftLines']>>,
-  syncState: SyncState,
-): AsyncGenerator<string> {
+async function* linesFrom(first: Awaited<ReturnType<SyncState['readDriftLines']>>, syncState: SyncState) {
   for (let page = first; ;) {
     if (page.lines.length > 0) yield `${page.lines.join('\n')}\n`;
     if (page.nextCursor === null) return;

@@ -39,14 +39,15 @@ export function receiveNotification(
       throw refusal(res);
     }
 
-    const { change, assets } = changedAssets(parseBody(raw)) ?? { change: 'none', assets: [] };
+    const changed = changedAssets(parseBody(raw));
     // First, so that what could not be queued may come again. A repeated look changes nothing.
-    if (change !== 'none') await queueLooks(queues, hashOf(raw), { change, assets });
+    if (changed !== null) await queueLooks(queues, hashOf(raw), changed);
     if (!(await isFirstUse(deps, hashOf(raw, timestamp))))
       throw refusal(res, 'this signature was used before');
-    contextOf(req).log.info('webhook.received', { change, assets: assets.length });
+    const assets = changed?.assets.length ?? 0;
+    contextOf(req).log.info('webhook.received', { change: changed?.change ?? 'none', assets });
     res.setHeader('Cache-Control', 'no-store');
-    res.status(200).json({ received: true, assets: assets.length });
+    res.status(200).json({ received: true, assets });
   };
 }
 
@@ -122,11 +123,9 @@ export function isSignedByOne(
   return fitting.length > 0;
 }
 
-const guarded = redisEdge('QUEUE_UNAVAILABLE');
-
 /** False where this very signature was used before, by any process. A first use ends the list of refused ones. Throws QUEUE_UNAVAILABLE. */
 function isFirstUse({ redis, keys }: Pick<Dependencies, 'redis' | 'keys'>, signed: string): Promise<boolean> {
-  return guarded(async () => {
+  return redisEdge('QUEUE_UNAVAILABLE')(async () => {
     const kept = await redis.request.set(keys.notification(signed), '1', 'PX', GOOD_FOR_MS + AHEAD_MS, 'NX');
     if (kept !== null) await redis.request.del(keys.refusedSignatures);
     return kept !== null;
@@ -178,29 +177,29 @@ const asset = z
 
 type Body = Readonly<Record<string, unknown>>;
 
-type Reading = [change: ChangedAssets['change'], named: (body: Body) => readonly unknown[]];
-
-/** Events that may concern a record; all others are ignored. */
-const events = new Map<unknown, Reading>([
-  ['upload', ['uploaded', (body) => [body]]],
-  ['delete', ['deleted', resourcesOf]],
-  // The asset keeps its asset id, so its new name leads to its record.
-  ['rename', ['changed', (body) => [{ ...body, public_id: body['to_public_id'] }]]],
-  ['resource_tags_changed', ['changed', resourcesOf]],
-  ['resource_context_changed', ['changed', resourcesOf]],
+/** What an event says of its assets; all other events are ignored, since they concern no record. */
+const changeOf = new Map<unknown, ChangedAssets['change']>([
+  ['upload', 'uploaded'],
+  ['delete', 'deleted'],
+  ['rename', 'changed'],
+  ['resource_tags_changed', 'changed'],
+  ['resource_context_changed', 'changed'],
 ]);
 
 /** Null for events that do not concern records. Entries that cannot be read are left out: a sync finds what they meant. */
 export function changedAssets(body: Body): ChangedAssets | null {
-  const event = events.get(body['notification_type']);
-  if (event === undefined) return null;
-  const [change, named] = event;
-  const assets = named(body).flatMap((entry) => asset.safeParse(entry).data ?? []);
-  return { change, assets };
+  const change = changeOf.get(body['notification_type']);
+  return change === undefined
+    ? null
+    : { change, assets: assetsOf(body).flatMap((entry) => asset.safeParse(entry).data ?? []) };
 }
 
-/** A list, or an object keyed by public id: the host uses both. */
-function resourcesOf({ resources }: Body): readonly unknown[] {
+/** The asset itself, or a list, or an object keyed by public id: the host uses all of these. */
+function assetsOf(body: Body): readonly unknown[] {
+  const { notification_type: event, resources } = body;
+  if (event === 'upload') return [body];
+  // The asset keeps its asset id, so its new name leads to its record.
+  if (event === 'rename') return [{ ...body, public_id: body['to_public_id'] }];
   if (Array.isArray(resources)) return resources;
   if (typeof resources !== 'object' || resources === null) return [];
   return Object.entries(resources).map(([publicId, entry]) =>

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { MediaFilters } from '@holdfast/shared/catalog';
+import type { ListQuery } from '@holdfast/shared/catalog';
 import { HandBack } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -28,7 +28,7 @@ async function filled() {
 
 async function told({ catalog, recordOf }: SyncRig, kept: Awaited<ReturnType<SyncRig['upload']>>) {
   const { sha256 } = recordOf(kept).checksum;
-  const list = async (filters: MediaFilters) => {
+  const list = async (filters: Partial<ListQuery>) => {
     const { items, total } = await catalog.list({ limit: 100, order: 'oldest', ...filters });
     return { ids: items.map(({ id }) => id), total };
   };

@@ -1,5 +1,5 @@
 import { isHoldfastError } from '@holdfast/foundation/errors';
-import type { UnfinishedRecord } from '@holdfast/shared/catalog';
+import type { Catalog } from '@holdfast/shared/catalog';
 import type { CatalogHost } from '@holdfast/shared/catalog-host';
 import { isAccepted, type StaleIntent } from '@holdfast/shared/intents';
 import { pushJob, removeJob, verifyJob } from '@holdfast/shared/jobs';
@@ -188,8 +188,10 @@ export async function sweepDeleting(deps: RetryDependencies): Promise<void> {
   }
 }
 
+type Unfinished = Awaited<ReturnType<Catalog['drawUnpushed']>>;
+
 /** Those whose next try is due, with the round of it. */
-async function dueAgain({ catalog }: RetryDependencies, unfinished: readonly UnfinishedRecord[]) {
+async function dueAgain({ catalog }: RetryDependencies, unfinished: Unfinished) {
   const now = Date.now();
   const due = unfinished
     .map(({ id, sinceMs }) => ({ id, round: retryRound(now - sinceMs) }))

@@ -113,11 +113,7 @@ return sizes
 `);
 
 /** How many entries these indexes have, at one moment. Throws CATALOG_UNAVAILABLE. */
-export async function indexSizes(
-  redis: RedisClient,
-  keys: RedisKeys,
-  indexes: readonly string[],
-): Promise<number[]> {
+export async function indexSizes(redis: RedisClient, keys: RedisKeys, indexes: readonly string[]) {
   return (await scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE')(sizesScript, indexes)) as number[];
 }
 
@@ -213,10 +209,7 @@ export function indexRepair(redis: RedisClient, keys: RedisKeys) {
      * indexes of 0.1.0. Answers how many entries were wrong. Takes as long as this Redis is large, and rejects with the reason of its
      * signal once that aborts.
      */
-    repairIndexes: async (
-      signal: AbortSignal,
-      isThorough = false,
-    ): Promise<{ added: number; dropped: number }> => {
+    repairIndexes: async (signal: AbortSignal, isThorough = false) => {
       let [added, dropped] = [0, 0];
       const records = keys.record('');
       for await (const found of keysFrom(records, signal))

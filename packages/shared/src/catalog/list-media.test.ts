@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { newMediaId, timeOfId, type MediaRecord } from '../media/index.js';
 import { redisKeys } from '../redis/index.js';
 import { aRecord, proofOf, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
-import { createCatalog, type Catalog, type ListQuery, type MediaPage } from './index.js';
+import { createCatalog, type Catalog, type ListQuery } from './index.js';
 import { sha256Place } from './indexes.js';
 
 const keys = redisKeys('holdfast');
@@ -162,7 +162,7 @@ describe('copies of one file', () => {
 
   const records = (): number => loaded.reduce((sum, count) => sum + count, 0);
 
-  async function pagesOf(query: Omit<ListQuery, 'cursor'>): Promise<MediaPage[]> {
+  async function pagesOf(query: Omit<ListQuery, 'cursor'>) {
     const pages = [await catalog.list(query)];
     for (
       let cursor = pages[0]?.nextCursor ?? null;

@@ -12,18 +12,14 @@ import { byCreation, indexSizes, pageAfter, sha256Place, type ListOrder, type Po
 import { catalogReads } from './reads.js';
 import { statusCode, typeCode } from './record.js';
 
-/** What a record must be to be listed; all of it. */
-export interface MediaFilters {
+/** Which page of which records: of those that fit all the filters. */
+export interface ListQuery {
   type?: ResourceType;
   category?: string;
   tag?: string;
   status?: MediaStatus;
   /** Lower-case hex. */
   sha256?: string;
-}
-
-/** Which page of which records. */
-export interface ListQuery extends MediaFilters {
   /** 1-100. */
   limit: number;
   /** By time of creation. */
@@ -32,14 +28,7 @@ export interface ListQuery extends MediaFilters {
   cursor?: string;
 }
 
-/** One page of a listing. It may have fewer items than asked for, or none, while more remain. */
-export interface MediaPage {
-  items: MediaRecord[];
-  /** Null on the last page. */
-  nextCursor: string | null;
-  /** Exact, or null where counting would cost too much (several filters over large sets). */
-  total: number | null;
-}
+type MediaFilters = Omit<ListQuery, 'limit' | 'order' | 'cursor'>;
 
 /** The smallest index that holds all candidates for the filters; of no filter the three types together. */
 interface Candidates {
@@ -65,7 +54,11 @@ const COPIES_COMPARED = 100;
 export function mediaListing(redis: RedisClient, keys: RedisKeys) {
   const { findStored, counts } = catalogReads(redis, keys);
 
-  async function list({ limit, order, cursor, ...filters }: ListQuery): Promise<MediaPage> {
+  /**
+   * One page. It may have fewer items than asked for, or none, while more remain: `nextCursor` is null on the last page. `total` is
+   * exact, or null where counting would cost too much (several filters over large sets). Throws INVALID_CURSOR as well.
+   */
+  async function list({ limit, order, cursor, ...filters }: ListQuery) {
     const fingerprint = fingerprintOf(order, filters);
     const start = cursor === undefined ? null : decodeCursor(cursor, fingerprint);
     const candidates = await candidatesFor(filters);
@@ -146,7 +139,6 @@ export function mediaListing(redis: RedisClient, keys: RedisKeys) {
     return hasMore ? null : items.length;
   }
 
-  /** Throws INVALID_CURSOR as well. */
   return { list };
 }
 

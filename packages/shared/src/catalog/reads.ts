@@ -12,25 +12,11 @@ import { indexSizes } from './indexes.js';
 import { indexLua } from './lua.js';
 import { decodeRecord, statusCode, typeCode, type StoredRecord } from './record.js';
 
-/** How many records there are; those that are `deleting` count too, until their removal is confirmed. */
-export interface CatalogCounts {
-  total: number;
-  /** Adds up to `total`. */
-  byStatus: Record<MediaStatus, number>;
-}
-
 /** A record, and how many of its index entries are missing. */
 export interface FoundRecord {
   stored: StoredRecord | null;
   /** At least 1 where there is no record. */
   gaps: number;
-}
-
-/** A record whose edit, or deletion, the host has not confirmed. */
-export interface UnfinishedRecord {
-  id: string;
-  /** When it was edited, or deleted. */
-  sinceMs: number;
 }
 
 /** ARGV: ids. Answers the records as they are stored, and how many index entries each lacks. */
@@ -69,7 +55,7 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
     guarded(() => membersOf(redis, keys.tombstones, ids));
 
   /** Drawn at random: what cannot be done stays listed, and must not keep the rest waiting. `times`: since when each is. */
-  const drawUnfinished = (listed: string, times: string, count: number): Promise<UnfinishedRecord[]> =>
+  const drawUnfinished = (listed: string, times: string, count: number) =>
     guarded(async () => {
       const ids = await redis.zrandmember(listed, count);
       const since = ids.length === 0 ? [] : await redis.zmscore(times, ...ids);
@@ -97,25 +83,26 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
       );
       return replies.flat();
     },
-    /** Exact, from the sizes of the indexes. */
-    counts: async (): Promise<CatalogCounts> => {
+    /**
+     * How many records there are, exact, from the sizes of the indexes. The statuses add up to the total. Those that are `deleting`
+     * count too, until their removal is confirmed.
+     */
+    counts: async () => {
       const others = mediaStatuses.filter((status) => status !== 'verified');
       const sizes = await indexSizes(redis, keys, [
         ...resourceTypes.map((type) => keys.byType(typeCode[type])),
         ...others.map((status) => keys.byStatus(statusCode[status])),
       ]);
       const total = sum(sizes.splice(0, resourceTypes.length));
-      const byStatus = Object.fromEntries(others.map((status, index) => [status, sizes[index] ?? 0]));
-      return {
-        total,
-        byStatus: { ...(byStatus as Record<MediaStatus, number>), verified: total - sum(sizes) },
-      };
+      const counted = Object.fromEntries(others.map((status, index) => [status, sizes[index] ?? 0]));
+      const byStatus = { ...(counted as Record<MediaStatus, number>), verified: total - sum(sizes) };
+      return { total, byStatus };
     },
     isTombstoned: async (id: string): Promise<boolean> => (await findTombstoned([id])).has(id),
     findTombstoned,
-    /** Edits that wait for the host. */
+    /** Edits that wait for the host, with the time of each. */
     drawUnpushed: (count: number) => drawUnfinished(keys.unpushed, keys.unpushed, count),
-    /** Deletions that the host has not confirmed. */
+    /** Deletions that the host has not confirmed, with the time of each. */
     drawDeleting: (count: number) =>
       drawUnfinished(keys.byStatus(statusCode.deleting), keys.tombstones, count),
   };

@@ -110,13 +110,9 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
       (await saveMany([{ record, expect, mergeBase }], null))[0] ?? 'absent',
     saveMany,
     /** Sets verified those that are still what was verified, and ends the intents of their uploads. */
-    markVerified: (
-      level: DurabilityLevel,
-      verifiedAt: Date,
-      entries: readonly VerifiedEntry[],
-    ): Promise<VerifiedOutcome[]> => {
+    markVerified: (level: DurabilityLevel, verifiedAt: Date, entries: readonly VerifiedEntry[]) => {
       const items = entries.map(({ id, content, attempts }) => [id, content, attempts]);
-      return runOver(verifiedScript, [levelCode[level], verifiedAt.getTime()], items);
+      return runOver<VerifiedOutcome>(verifiedScript, [levelCode[level], verifiedAt.getTime()], items);
     },
     noteFailure: ({ id, revision, attempts, final, error }: FailedAttempt) => {
       const message = error.message.slice(0, 300);

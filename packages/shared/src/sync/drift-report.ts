@@ -9,7 +9,6 @@ import type { Command, LeasedWrite } from './sync-state.js';
  * its items in this order.
  */
 export const driftKinds = ['catalog-only', 'different', 'host-only'] as const;
-export type DriftKind = (typeof driftKinds)[number];
 
 /** What a run found, most serious first within its kind. As stable as the codes of errors; docs/sync.md says what each means. */
 export const driftCodes = [
@@ -154,12 +153,7 @@ export function driftReport(redis: RedisClient, keys: RedisKeys, write: LeasedWr
       return noted;
     },
     /** Puts an item in the place of another, which was noted. */
-    correctDrift: async (
-      token: string,
-      runId: string,
-      noted: DriftItem,
-      instead: DriftItem,
-    ): Promise<void> => {
+    correctDrift: async (token: string, runId: string, noted: DriftItem, instead: DriftItem) => {
       const key = keys.syncDriftOf(runId);
       await write(token, ['ZREM', key, memberOf(noted)], ['ZADD', key, 0, memberOf(instead)]);
     },
