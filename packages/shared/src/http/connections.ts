@@ -21,6 +21,8 @@ const FREE_CHUNKS = 4_000;
 const LEAST_MEAN_BYTES = 64;
 
 const SUM_EVERY_MS = 100;
+/** Before an answer that makes no progress ends its connection. */
+const LOOKS = 6;
 
 /** Of the whole process. */
 const LIMITS = {
@@ -30,7 +32,7 @@ const LIMITS = {
   waiting: 10_000,
   /** Bytes of answers that may wait for their clients; beyond them the largest answers are cut. */
   unreadBytes: 256_000_000,
-  /** An answer that makes no progress for so long ends its connection, some already after half of it. */
+  /** An answer that makes no progress for so long ends its connection. */
   stuckMs: 30_000,
 };
 
@@ -50,6 +52,9 @@ class Connection {
   leaveLine = (): void => undefined;
   /** Since when no request is served; Infinity while one is. Its first request follows no other. */
   idleSince = performance.now() - PAUSE_MS;
+  /** Looks in a row at which its answer had made no progress, and the time of the last one. */
+  stuckLooks = 0;
+  lookedAt = 0;
 
   isFull(): boolean {
     return this.unanswered.length >= UNANSWERED;
@@ -78,6 +83,7 @@ export function boundConnections(
   turns = createTurns(),
 ): RequestListener {
   const limits = { ...LIMITS, ...given };
+  const lookMs = limits.stuckMs / LOOKS;
   const places = createShares(limits.connections);
   const connections = new Map<Socket, Connection>();
   let waiting = 0;
@@ -134,8 +140,8 @@ export function boundConnections(
       connection.idleSince = Infinity;
       cutLargest();
       endTinyChunks(req, () => turns.holdBack(line));
-      // Whether bytes have moved Node sees only as this ends. After the answer it sets its own time, of an idle connection.
-      req.socket.setTimeout(limits.stuckMs / 2);
+      // Node sets its own time after the answer, of an idle connection.
+      req.socket.setTimeout(lookMs);
       // An answer that is not finished ends its connection.
       res.once('finish', () => {
         connection.idleSince = performance.now();
@@ -151,9 +157,19 @@ export function boundConnections(
   };
 
   server.on('timeout', (socket) => {
-    const isBusy = (connections.get(socket)?.unanswered.length ?? 0) > 0;
+    const connection = connections.get(socket);
+    if (connection === undefined || connection.unanswered.length === 0) {
+      socket.destroy();
+      return;
+    }
     // Nothing waits to be read: the handler is at work, and the next write restarts the timer.
-    if (!isBusy || socket.writableLength > 0) socket.destroy();
+    if (socket.writableLength === 0) return;
+    const now = performance.now();
+    // Node reports nothing while bytes move, so then the last look was longer ago.
+    connection.stuckLooks = now - connection.lookedAt < 1.5 * lookMs ? connection.stuckLooks + 1 : 1;
+    connection.lookedAt = now;
+    if (connection.stuckLooks >= LOOKS) socket.destroy();
+    else socket.setTimeout(lookMs);
   });
 
   return (req, res) => {
