@@ -3,7 +3,6 @@ import { openApi } from '@holdfast/api/api-service';
 import { readSettings, type Environment } from '@holdfast/foundation/config';
 import { isJobName, jobs, type JobName, type JobPayload } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/foundation/logging';
-import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { freePort } from '@holdfast/shared/testing';
 import { openDependencies, type Dependencies } from '@holdfast/worker/dependencies';
 import { createHandlers } from '@holdfast/worker/worker-process';
@@ -37,7 +36,7 @@ const DRAIN_ROUNDS = 30;
 export async function openActor(env: Environment): Promise<Actor> {
   const port = await freePort();
   const settings = readSettings({ ...env, PORT: String(port) });
-  const deps = await openDependencies(settings, silentLogger, createMetricsRegistry());
+  const deps = await openDependencies(settings, silentLogger);
   const api = await openApi(settings, silentLogger, env);
   await api.start();
   const handlers = createHandlers(deps);

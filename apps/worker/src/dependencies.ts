@@ -1,11 +1,10 @@
-import type { Registry } from 'prom-client';
 import type { Settings } from '@holdfast/foundation/config';
 import { openServer } from '@holdfast/shared/durability';
 import { createIntents } from '@holdfast/shared/intents';
 import { connectMediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/foundation/logging';
 import { createMediaHost } from '@holdfast/shared/media-host';
-import { observeHostCalls } from '@holdfast/shared/metrics';
+import { createMetricsRegistry, observeHostCalls } from '@holdfast/shared/metrics';
 import { closeRedis } from '@holdfast/shared/redis';
 import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { syncDependencies } from './sync-run/sync-session.js';
@@ -19,7 +18,8 @@ export type Dependencies = Awaited<ReturnType<typeof openDependencies>>;
 /**
  * The one list of what is opened, and of what is closed. Rejects when the media host or the Redis server cannot be used.
  */
-export async function openDependencies(given: Settings, log: Logger, registry: Registry) {
+export async function openDependencies(given: Settings, log: Logger) {
+  const registry = createMetricsRegistry();
   const host = await createMediaHost(given.host, { log, observer: observeHostCalls(registry) });
   const opened = await openServer(given, 'background', log);
   const { settings, examined, profile, keys, connect, main: background, server, barrier } = opened;
@@ -42,6 +42,7 @@ export async function openDependencies(given: Settings, log: Logger, registry: R
   });
   return {
     settings,
+    registry,
     /** What differs for this kind of Redis. */
     profile,
     /** Whether it was seen at the start to sync every write to disk. */

@@ -5,7 +5,7 @@ import { silentLogger } from '@holdfast/foundation/logging';
 import { freePort } from '@holdfast/shared/testing';
 import { createHealthServer } from './health-server.js';
 
-const settingsOf = (port: number) => ({ http: { host: '127.0.0.1' }, worker: { port } });
+const addressOf = (port: number) => ({ host: '127.0.0.1', port });
 
 it.each([
   ['/livez', 200],
@@ -15,7 +15,7 @@ it.each([
 ])('names the request in its answer to %s', async (path, status) => {
   const port = await freePort();
   const noFigures = () => Promise.reject(new Error('no figures'));
-  const server = createHealthServer(settingsOf(port), () => false, noFigures, silentLogger);
+  const server = createHealthServer(addressOf(port), () => false, noFigures, silentLogger);
   await server.start();
   onTestFinished(() => server.stop(AbortSignal.timeout(1_000)));
   const ask = (headers: Record<string, string>) =>
@@ -34,7 +34,7 @@ it('holds one answer for a connection that asks 400 times and never reads', asyn
     scrapes += 1;
     return 'x'.repeat(32_000_000);
   };
-  const server = createHealthServer(settingsOf(port), () => true, metrics, silentLogger);
+  const server = createHealthServer(addressOf(port), () => true, metrics, silentLogger);
   await server.start();
   onTestFinished(() => server.stop(AbortSignal.timeout(1_000)));
   const silent = connect(port, '127.0.0.1');

@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 import { HoldfastError, PROBLEM_TYPE, problemOf } from '@holdfast/foundation/errors';
 import { createBoundedServer } from '@holdfast/shared/http';
@@ -11,9 +11,9 @@ const REQUEST_WITHIN_MS = 30_000;
 /** Status, type and body. */
 type Answer = readonly [number, string, string];
 
-/** /livez, /readyz and /metrics (Prometheus text) of the worker, where it has a port. */
+/** /livez, /readyz and /metrics (Prometheus text) of the worker. */
 export function createHealthServer(
-  { http: { host }, worker: { port } }: { http: { host: string }; worker: { port: number | undefined } },
+  { host, port }: { host: string; port: number },
   isReady: () => boolean,
   metrics: () => Promise<string>,
   log: Logger,
@@ -40,25 +40,22 @@ export function createHealthServer(
       return json(500, { status: 'failed' });
     }
   };
-  let server: Server | undefined;
+  const server = createBoundedServer(
+    (request, response) => {
+      const requestId = requestIdFrom(request.headers['x-request-id']);
+      response.setHeader('X-Request-Id', requestId);
+      void answerTo(request, requestId).then(([status, type, body]) =>
+        response.writeHead(status, { 'Content-Type': type, 'Cache-Control': 'no-store' }).end(body),
+      );
+    },
+    { requestWithinMs: REQUEST_WITHIN_MS },
+  );
   return service('health server', {
     start: async () => {
-      if (port === undefined) return;
-      server = createBoundedServer(
-        (request, response) => {
-          const requestId = requestIdFrom(request.headers['x-request-id']);
-          response.setHeader('X-Request-Id', requestId);
-          void answerTo(request, requestId).then(([status, type, body]) =>
-            response.writeHead(status, { 'Content-Type': type, 'Cache-Control': 'no-store' }).end(body),
-          );
-        },
-        { requestWithinMs: REQUEST_WITHIN_MS },
-      );
       await listenOn(server, host, port, 'WORKER_PORT');
       log.info('health.listening', { host, port });
     },
     stop: async () => {
-      if (server === undefined) return;
       const closed = once(server, 'close');
       server.close();
       server.closeAllConnections();

@@ -105,14 +105,14 @@ const LATE_MS = 24 * 3_600_000;
  * has neither a record nor an asset under its name stays deleted. Asks nothing about files of the last day.
  */
 async function isOfDeletedMedia(
-  { id, publicId, resourceType, createdAt }: MediaRecord,
+  record: MediaRecord,
   { catalog, host }: Pick<Dependencies, 'catalog' | 'host'>,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (Date.now() - Date.parse(createdAt) < LATE_MS) return false;
-  if ((await catalog.find(id)) !== null) return false;
+  if (Date.now() - Date.parse(record.createdAt) < LATE_MS) return false;
+  if ((await catalog.find(record.id)) !== null) return false;
   try {
-    return (await host.find({ publicId, resourceType }, signal)) === null;
+    return (await host.find(record, signal)) === null;
   } catch (error) {
     if (isHoldfastError(error, 'ASSET_UNREADABLE')) return false;
     throw error;

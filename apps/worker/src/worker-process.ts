@@ -2,7 +2,6 @@ import type { Settings } from '@holdfast/foundation/config';
 import { queueNames, type QueueName } from '@holdfast/shared/jobs';
 import { service, stack, type Service } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
-import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { createWorker } from './create-worker.js';
 import { openDependencies, type Dependencies } from './dependencies.js';
 import { createHealthServer } from './health-server.js';
@@ -22,12 +21,12 @@ const CANCEL_AT = 0.6;
 /** The worker, ready to start: its connections, a BullMQ worker for each queue, the watch, and its health server. */
 export async function createWorkerProcess(settings: Settings, log: Logger): Promise<Service> {
   const { concurrency } = settings.jobs;
-  const registry = createMetricsRegistry();
-  const deps = await openDependencies(settings, log, registry);
+  const { port } = settings.worker;
+  const deps = await openDependencies(settings, log);
   const jobs = createJobRunner({
     handlers: createHandlers(deps),
     catalog: deps.catalog,
-    metrics: createJobMetrics(registry),
+    metrics: createJobMetrics(deps.registry),
     log,
   });
   const concurrencies: Record<QueueName, number> = {
@@ -57,7 +56,9 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
       service('connections', { start: () => undefined, stop: () => deps.close() }),
       workers,
       watch,
-      createHealthServer(settings, isReady, () => registry.metrics(), log),
+      port === undefined
+        ? []
+        : createHealthServer({ host: settings.http.host, port }, isReady, () => deps.registry.metrics(), log),
     ],
     log,
   );

@@ -4,7 +4,6 @@ import { HoldfastError } from '@holdfast/foundation/errors';
 import { syncJob } from '@holdfast/shared/jobs';
 import { createLogger } from '@holdfast/foundation/logging';
 import { newMediaId } from '@holdfast/shared/media';
-import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { isReadyWithin } from '@holdfast/shared/redis';
 import { openDependencies } from '../dependencies.js';
 import { restoreSnapshot } from '../snapshot/restore-snapshot.js';
@@ -115,7 +114,7 @@ export async function withLease<T>(
   // Stdout is left to the report.
   const level = settings.log.level === 'info' || settings.log.level === 'debug' ? 'warn' : settings.log.level;
   const log = createLogger({ ...settings.log, level }, 'command', 'stderr');
-  const deps = await openDependencies(settings, log, createMetricsRegistry());
+  const deps = await openDependencies(settings, log);
   try {
     if (!(await isReadyWithin(deps.background, CONNECT_MS))) throw new HoldfastError('QUEUE_UNAVAILABLE');
     await deps.queues.queues.sync.waitUntilReady();

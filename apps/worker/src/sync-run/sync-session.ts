@@ -5,7 +5,6 @@ import type { Logger } from '@holdfast/foundation/logging';
 import { createCatalog } from '@holdfast/shared/catalog';
 import { createCatalogHost } from '@holdfast/shared/catalog-host';
 import { createTickets } from '@holdfast/shared/direct-uploads';
-import type { Barrier } from '@holdfast/shared/durability';
 import { createClaims } from '@holdfast/shared/idempotency';
 import { createIntents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
@@ -20,20 +19,16 @@ import {
   type RunningRun,
   type SyncState,
 } from '@holdfast/shared/sync';
-import type { ProofParts, ReadBack } from '../verify/verify-records.js';
+import type { ProofParts } from '../verify/verify-records.js';
 
 /** What the sync depends on. */
-export interface SyncOptions {
+export interface SyncOptions extends Omit<ProofParts, 'catalog'> {
   settings: Pick<Settings, 'host' | 'sync' | 'jobs' | 'durability' | 'uploads' | 'dataDir'>;
   /** A connection of the role `background`. */
   redis: RedisClient;
   keys: RedisKeys;
   host: MediaHost;
   deletionNotes: Pick<DeletionNotes, 'add'>;
-  /** Over another connection than `redis`. */
-  readBack: ReadBack;
-  barrier: Barrier;
-  server: ProofParts['server'];
   queues: Pick<MediaQueues, 'add'>;
   /** Size of the parts of snapshots; tests take smaller ones. */
   snapshotPartBytes?: number;

@@ -88,6 +88,7 @@ export function judgeRecord(expected: ExpectedRecord, { stored, gaps }: FoundRec
 }
 
 export interface ProofParts {
+  /** Over another connection than `catalog`. */
   readBack: ReadBack;
   barrier: Pick<Barrier, 'confirm' | 'epoch'>;
   /** Resolves once it is known whether this server's confirmations may be believed. */

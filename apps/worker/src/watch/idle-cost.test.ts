@@ -1,6 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { silentLogger } from '@holdfast/foundation/logging';
-import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { isReadyWithin, redisProfiles } from '@holdfast/shared/redis';
 import { openBench } from '../../test/support/start-worker.js';
 import { openDependencies } from '../dependencies.js';
@@ -11,7 +10,7 @@ it.each(['standard', 'upstash'] as const)(
   async (name) => {
     const bench = await openBench({ REDIS_PROFILE: name });
     onTestFinished(() => bench.close());
-    const deps = await openDependencies(bench.settings, silentLogger, createMetricsRegistry());
+    const deps = await openDependencies(bench.settings, silentLogger);
     onTestFinished(() => deps.close());
     await isReadyWithin(deps.background, 5_000);
     await vi.waitFor(() => deps.queues.queues.save.getWaitingCount(), { interval: 10 });

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { silentLogger } from '@holdfast/foundation/logging';
-import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { isReadyWithin, redisKeys } from '@holdfast/shared/redis';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import type { QueueWorker } from '../create-worker.js';
@@ -24,7 +23,7 @@ it('makes the indexes of records that 0.1.0 wrote, at a start and beside a proce
     await redis.zadd(keys.oldIndex('t:i'), Date.parse(record.createdAt), record.id);
     return record.id;
   };
-  const deps = await openDependencies(bench.settings, silentLogger, createMetricsRegistry());
+  const deps = await openDependencies(bench.settings, silentLogger);
   onTestFinished(() => deps.close());
   await Promise.all(deps.connections.map((connection) => isReadyWithin(connection, 5_000)));
   const onError = (error: Error): void => expect.fail(error.message);
@@ -62,7 +61,7 @@ it('tries again soon where it could not make the indexes', async () => {
   const bench = await openBench();
   onTestFinished(() => bench.close());
   await bench.sandbox.client.zadd(bench.keys.oldIndex('t:i'), 1, 'gone');
-  const deps = await openDependencies(bench.settings, silentLogger, createMetricsRegistry());
+  const deps = await openDependencies(bench.settings, silentLogger);
   onTestFinished(() => deps.close());
   await Promise.all(deps.connections.map((connection) => isReadyWithin(connection, 5_000)));
   const failures: string[] = [];

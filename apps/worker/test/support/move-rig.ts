@@ -20,7 +20,6 @@ import {
   type MediaRecord,
 } from '@holdfast/shared/media';
 import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
-import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { redisKeys } from '@holdfast/shared/redis';
 import type { SyncRun } from '@holdfast/shared/sync';
 import { aRecord, onePixelPng, proofOf, type RedisSandbox } from '@holdfast/shared/testing';
@@ -122,7 +121,7 @@ export function kept(record: MediaRecord | null): unknown {
 
 /** A sync by a worker of these settings. */
 async function syncOn({ env }: Place) {
-  const deps = await openDependencies(readSettings(env), silentLogger, createMetricsRegistry());
+  const deps = await openDependencies(readSettings(env), silentLogger);
   onTestFinished(() => deps.close());
   const handler = createSyncHandler(deps.sync);
   return async (payload: { force?: boolean } = {}): Promise<SyncRun> => {

@@ -52,20 +52,17 @@ export function createTickets(redis: RedisClient, keys: RedisKeys) {
   };
 }
 
-/** The rules for uploads that cannot be given to the host, or not reliably. */
-export type ArrivalRules = Pick<UploadSettings, 'maxBytes' | 'allowedTypes'>;
-
 /** For an upload that began in time, besides the time that the slowest takes. */
 const GRACE_MS = 60_000;
 
 /**
  * Why an asset that a client sent straight to the host must be removed again, by what the host reports of it; null where it enters the
- * catalog. All times are the host's.
+ * catalog. All times are the host's; the rules are those that cannot be given to it, or not reliably.
  */
 export function refusalOfArrival(
   asset: Pick<HostAsset, 'publicId' | 'resourceType' | 'format' | 'bytes' | 'uploadedAt'>,
   { expiresAtMs }: Extract<CommitMark, { state: 'ticket' }>,
-  { maxBytes, allowedTypes }: ArrivalRules,
+  { maxBytes, allowedTypes }: Pick<UploadSettings, 'maxBytes' | 'allowedTypes'>,
 ): HoldfastError | null {
   const { publicId, resourceType, format, bytes, uploadedAt } = asset;
   const transferMs = (bytes / SLOWEST_BYTES_PER_SECOND) * 1_000;
@@ -96,13 +93,8 @@ export async function writeCommitMark(
   { asset, carried }: { asset: HostAsset; carried: Pick<Carried, 'fields'> },
   signal?: AbortSignal,
 ): Promise<MediaRecord> {
-  const { publicId, resourceType } = asset;
   const write = (fields: Carried['fields']): Promise<HostAsset> =>
-    host.annotate(
-      { publicId, resourceType },
-      writeHostMetadata({ mark: { state: 'committed' }, fields }, asset),
-      signal,
-    );
+    host.annotate(asset, writeHostMetadata({ mark: { state: 'committed' }, fields }, asset), signal);
   const { fields } = carried;
   const told = {
     checksum: { ...fields.checksum, md5: fields.checksum.md5 ?? asset.etag },

@@ -20,15 +20,12 @@ export const failpoints = [
   'verify.marked',
 ] as const;
 
-/** The name of one step, as `HOLDFAST_FAILPOINT` takes it. */
-export type Failpoint = (typeof failpoints)[number];
-
 const armed = parse(process.env['HOLDFAST_FAILPOINT']);
 let reached = 0;
 
 /** Fails here if a test asks for it: ends the process as a crash would, stops it (SIGSTOP), or throws. */
-export function failpoint(step: Failpoint): void {
-  if (armed === undefined || armed.step !== step) return;
+export function failpoint(step: (typeof failpoints)[number]): void {
+  if (armed?.step !== step) return;
   reached += 1;
   if (reached !== armed.nth) return;
   // Synchronous, or the line would die with the process.

@@ -87,10 +87,9 @@ export function createClaims(
     /** Moves the leases; false for those under whose id another try works. */
     renew: async (claims: readonly HeldClaim[]): Promise<boolean[]> => {
       if (claims.length === 0) return [];
-      const triples = claims.flatMap(({ key, id, token }) => [key, id, token]);
-      return ((await run(renewScript, [CLAIM_LEASE_MS, CLAIM_KEPT_MS, ...triples])) as number[]).map(
-        (held) => held === 1,
-      );
+      const each = claims.flatMap(({ key, id, token }) => [key, id, token]);
+      const held = (await run(renewScript, [CLAIM_LEASE_MS, CLAIM_KEPT_MS, ...each])) as number[];
+      return held.map((one) => one === 1);
     },
     /**
      * The request under the key failed. `keepId`: what it may have left is found by the next try under the same
@@ -113,13 +112,8 @@ export function createClaims(
      */
     restore: async (claims: readonly RestoredClaim[], token: LeaseToken): Promise<number> => {
       if (claims.length === 0) return 0;
-      const quadruples = claims.flatMap(({ key, id, fingerprint, keepMs }) => [
-        key,
-        id,
-        fingerprint,
-        Math.ceil(keepMs),
-      ]);
-      return unlessFenced(await run(restoreScript, [fenceArgument(token), ...quadruples])) as number;
+      const each = claims.flatMap((one) => [one.key, one.id, one.fingerprint, Math.ceil(one.keepMs)]);
+      return unlessFenced(await run(restoreScript, [fenceArgument(token), ...each])) as number;
     },
   };
 }
