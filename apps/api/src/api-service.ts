@@ -40,7 +40,7 @@ function createApp(deps: Dependencies): Express {
   app.set('trust proxy', settings.access.trustProxy);
   app.use(
     requestContext(log, (req) => authenticate(settings.access, req.headers)),
-    countRequests(deps.metrics.http, () => deps.redisStates.doubt()),
+    countRequests(deps),
     boundUnreadBodies(),
     requireHost(settings),
     // For answers that are data. Pages and files set their own policy over it.

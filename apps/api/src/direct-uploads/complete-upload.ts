@@ -44,13 +44,12 @@ async function acceptArrival(uploads: Uploads, tickets: Tickets, id: string, log
   const ticket = await tickets.find(id);
   const arrived = await findArrival(uploads, id, ticket);
   if (arrived === null) {
-    if (ticket !== null) {
-      if (!ticket.altered) throw new HoldfastError('UPLOAD_INCOMPLETE');
+    if (ticket?.altered === false) throw new HoldfastError('UPLOAD_INCOMPLETE');
+    if (ticket !== null)
       throw new HoldfastError(
         'HOST_ALTERS_UPLOADS',
         'the account stored the file under another name: remove the folder or prefix from its default upload preset',
       );
-    }
     if (await uploads.rebuilding.isOn()) throw new HoldfastError('CATALOG_REBUILDING');
     throw new HoldfastError('MEDIA_NOT_FOUND', 'no ticket with this id, or it has expired');
   }

@@ -48,6 +48,8 @@ export const ticketRequest = z
 
 type TicketRequest = z.infer<typeof ticketRequest>;
 
+/** Of the name of a file, without the dot: what a public id accepts. */
+const EXTENSION = /\.([A-Za-z0-9]{1,12})$/;
 /** An upload must have begun within this time. */
 const GOOD_FOR_MS = 30 * 60_000;
 /** The host takes a signature for one hour after its timestamp, so ours is dated back to end when the ticket does. */
@@ -69,7 +71,7 @@ export const signTicket =
     const resourceType = acceptableType(type, uploads.allowedTypes);
     const filename = cleanFilename(given);
     const id = newMediaId();
-    const extension = extensionOf(filename);
+    const extension = EXTENSION.exec(filename)?.[1] ?? '';
     const ref = refFor(folder, id, { resourceType, extension: extension.toLowerCase() });
     // By the host's clock, which also dates the file.
     const expiresAtMs = host.hostNow() + GOOD_FOR_MS;
@@ -81,11 +83,8 @@ export const signTicket =
         tags: fields.tags.map(asFormsSend),
       },
     });
-    const signed = await host.signUpload({
-      ...ref,
-      metadata,
-      timestamp: Math.floor((expiresAtMs - HOST_TAKES_MS) / 1_000),
-    });
+    const timestamp = Math.floor((expiresAtMs - HOST_TAKES_MS) / 1_000);
+    const signed = await host.signUpload({ ...ref, metadata, timestamp });
     const added = resourceType === 'raw' ? '' : extension;
     await tickets.issue(id, { publicId: ref.publicId, extension: added }, REMEMBER_MS);
     context.log.info('direct.signed', { id, client: context.client.name });
@@ -95,11 +94,6 @@ export const signTicket =
 /** Line breaks as forms write them (browsers whatever the page says): others would break the signature. Tags alone travel as they are. */
 function asFormsSend(text: string): string {
   return text.replaceAll(/\r\n?|\n/g, '\r\n');
-}
-
-/** What a public id accepts; empty where the name has none. */
-function extensionOf(filename: string): string {
-  return /\.([A-Za-z0-9]{1,12})$/.exec(filename)?.[1] ?? '';
 }
 
 /** Where the file is sent. Throws UNSUPPORTED_TYPE for a type that is not accepted; the file is judged when it is there. */

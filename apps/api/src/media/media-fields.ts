@@ -10,17 +10,18 @@ const text = z
   .refine((value) => !LONE_SURROGATE.test(value), 'must be well-formed Unicode')
   .refine((value) => !value.includes('\0'), 'must not contain NUL characters');
 
-/** Characters as people count them: an emoji is one, and so is a line break, which browsers send as two. */
-const atMost = (characters: number) => (value: string) =>
-  value.length <= characters || Array.from(value.replaceAll('\r\n', '\n')).length <= characters;
+const trimmed = text.transform((value) => value.trim());
 
-const line = (max: number) =>
-  text
-    .transform((value) => value.trim())
-    .refine(atMost(max), `must have at most ${String(max)} characters`)
+/** Characters as people count them: an emoji is one, and so is a line break, which browsers send as two. */
+const atMost = (max: number, kind: z.ZodType<string>) =>
+  kind
+    .refine(
+      (value) => value.length <= max || Array.from(value.replaceAll('\r\n', '\n')).length <= max,
+      `must have at most ${String(max)} characters`,
+    )
     .meta({ maxLength: max });
 
-const tag = line(mediaLimits.tag)
+const tag = atMost(mediaLimits.tag, trimmed)
   .refine((value) => value !== '', 'must not be empty')
   .refine((value) => !value.includes(','), 'must not contain commas');
 
@@ -30,14 +31,9 @@ const MOST_ENTRIES = 1_000;
 
 /** The rules of each field, the same for uploads and edits. Titles, categories and tags are trimmed. */
 export const mediaFieldRules = {
-  title: line(mediaLimits.title),
-  description: text
-    .refine(
-      atMost(mediaLimits.description),
-      `must have at most ${String(mediaLimits.description)} characters`,
-    )
-    .meta({ maxLength: mediaLimits.description }),
-  category: line(mediaLimits.category),
+  title: atMost(mediaLimits.title, trimmed),
+  description: atMost(mediaLimits.description, text),
+  category: atMost(mediaLimits.category, trimmed),
   tags: z
     // Counted first: a body has room for 100,000 wrong entries, and to name each of them takes a quarter of a second.
     .array(z.unknown(), 'must be a list of strings')

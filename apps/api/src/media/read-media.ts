@@ -38,7 +38,7 @@ export const listQuery = z.strictObject({
 export const listMedia =
   ({ catalog, rebuilding, address }: Dependencies) =>
   async ({ query }: Input<never, z.infer<typeof listQuery>>): Promise<Answer> => {
-    const [{ items, nextCursor, total }, ...reasons] = await Promise.all([
+    const [{ items, ...page }, ...reasons] = await Promise.all([
       catalog.list(query),
       rebuilding.isOn(),
       catalog.hasOldIndexes(),
@@ -47,8 +47,7 @@ export const listMedia =
       status: 200,
       body: {
         items: items.map((record) => presentMedia(record, address)),
-        nextCursor,
-        total,
+        ...page,
         ...(reasons.includes(true) ? { rebuilding: true } : {}),
       },
     };

@@ -43,14 +43,8 @@ const CHANNEL = '__redis__:invalidate';
  * while somebody follows: nothing is written for it. A server that refuses, and a Cluster, whose nodes report on their own keys
  * only, never become live.
  */
-export function createStatusFollowers({
-  catalog,
-  deferred,
-  connect,
-  keys,
-  log,
-  rests = createBackoff(),
-}: StatusFollowersOptions) {
+export function createStatusFollowers(options: StatusFollowersOptions) {
+  const { catalog, deferred, connect, keys, log, rests = createBackoff() } = options;
   const prefix = keys.record('');
   /** By id. Each follower with the stored text of the state that it was given last. */
   const followed = new Map<string, Map<OnState, string | null>>();

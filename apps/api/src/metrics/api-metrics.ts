@@ -39,7 +39,7 @@ export function createApiMetrics(registry: Registry) {
     labelNames: ['route', 'code'],
     registers,
   });
-  return { registry, uploads, http: { requests, seconds, problems } };
+  return { registry, uploads, requests, seconds, problems };
 }
 
 const methods = new Set(['GET', 'HEAD', 'POST', 'PATCH', 'PUT', 'DELETE', 'OPTIONS']);
@@ -47,13 +47,11 @@ const methods = new Set(['GET', 'HEAD', 'POST', 'PATCH', 'PUT', 'DELETE', 'OPTIO
 const redisFailures: readonly unknown[] = ['CATALOG_UNAVAILABLE', 'CATALOG_REBUILDING', 'QUEUE_UNAVAILABLE'];
 
 /**
- * Counts and times every request, and calls `redisFailed` after one that Redis failed. Labels come from closed lists only: the path of the route's row, never the one that was
- * asked for; the status, or `none` where the client left before its answer.
+ * Counts and times every request; after one that Redis failed its state is looked at again. Labels come from closed lists only: the
+ * path of the route's row, never the one that was asked for; the status, or `none` where the client left before its answer.
  */
-export function countRequests(
-  { requests, seconds, problems }: ApiMetrics['http'],
-  redisFailed: () => void,
-): RequestHandler {
+export function countRequests({ metrics, redisStates }: Dependencies): RequestHandler {
+  const { requests, seconds, problems } = metrics;
   return (req, res, next) => {
     const start = performance.now();
     res.once('close', () => {
@@ -61,7 +59,7 @@ export function countRequests(
       const method = methods.has(req.method) ? req.method : 'other';
       requests.inc({ method, route, status: res.headersSent ? String(res.statusCode) : 'none' });
       if (problem !== undefined) problems.inc({ route, code: problem });
-      if (redisFailures.includes(problem)) redisFailed();
+      if (redisFailures.includes(problem)) redisStates.doubt();
       if (String(res.getHeader('content-type')).startsWith('text/event-stream')) return;
       seconds.observe({ method, route }, (performance.now() - start) / 1_000);
     });

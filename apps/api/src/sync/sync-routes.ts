@@ -38,7 +38,7 @@ export const startSyncBody = z
   .optional();
 
 /** Requests a run, which starts once the current one has ended. Its id is known before. Throws QUEUE_UNAVAILABLE. */
-export const startSync = (deps: Pick<Dependencies, 'queues' | 'syncState' | 'shutdown' | 'waits'>) => {
+export const startSync = (deps: Dependencies) => {
   const { syncState, shutdown, waits } = deps;
   // One request after the other, so that the second of two finds the job of the first.
   let before: Promise<unknown> = Promise.resolve();
@@ -47,14 +47,8 @@ export const startSync = (deps: Pick<Dependencies, 'queues' | 'syncState' | 'shu
     before = requested.catch(() => undefined);
     return requested;
   };
-  return async ({
-    query,
-    body,
-    header,
-    gone,
-    context,
-    client,
-  }: Input<never, z.output<typeof startSyncQuery>, z.output<typeof startSyncBody>>): Promise<Answer> => {
+  type Asked = Input<never, z.output<typeof startSyncQuery>, z.output<typeof startSyncBody>>;
+  return async ({ query, body, header, gone, context, client }: Asked): Promise<Answer> => {
     const { mode = 'full', dryRun = false, force = false } = { ...body, ...query };
     const alreadyRunning = (await syncState.read()).running !== null;
     const runId = await request({ mode, dryRun, force });
@@ -77,10 +71,7 @@ type WantedRun = Pick<SyncPayload, 'dryRun' | 'force'> & { mode: SyncMode };
 const LOOKED_AT = 100;
 
 /** The id of the run: of one that is still waiting to do the same, or a new one. A ULID, so ids are ordered by time. */
-async function requestRun(
-  { queues, syncState }: Pick<Dependencies, 'queues' | 'syncState'>,
-  wanted: WantedRun,
-): Promise<string> {
+async function requestRun({ queues, syncState }: Dependencies, wanted: WantedRun): Promise<string> {
   const jobs = await redisEdge('QUEUE_UNAVAILABLE')(() =>
     queues.queues.sync.getJobs(['wait', 'prioritized', 'delayed', 'active'], 0, LOOKED_AT - 1),
   );
@@ -146,12 +137,10 @@ function lastHeard(fleet: HostBudget | null, own: HostBudget | null): Omit<HostB
   return heard && { limit: heard.limit, remaining: heard.remaining, resetAt: heard.resetAt };
 }
 
-const DEFAULT_LIMIT = 100;
-const MAX_LIMIT = 1_000;
 const STREAMED_AT_ONCE = 500;
 
 export const driftQuery = z.strictObject({
-  limit: pageLimit(DEFAULT_LIMIT, MAX_LIMIT),
+  limit: pageLimit(100, 1_000),
   cursor: z
     .string('must be given once')
     .max(2_000, 'is too long')

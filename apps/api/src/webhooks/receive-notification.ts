@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import express, { type RequestHandler, type Response } from 'express';
+import express, { type Request, type Response } from 'express';
 import { z } from 'zod';
 import type { CloudinarySettings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
@@ -15,15 +15,12 @@ import { BAD_SIGNATURES } from '../status/findings.js';
  * `POST /api/media/webhooks/cloudinary`: says yes once the look at the assets is queued. What cannot be queued is answered
  * 503, and the host tries again. Strangers are refused before their body is read, where the headers suffice for that.
  */
-export function receiveNotification(
-  deps: Pick<Dependencies, 'redis' | 'keys' | 'queues' | 'host'>,
-  { apiSecret, webhookSecrets }: Pick<CloudinarySettings, 'apiSecret' | 'webhookSecrets'>,
-): RequestHandler {
+export function receiveNotification(deps: Dependencies, { apiSecret, webhookSecrets }: CloudinarySettings) {
   const { queues, host } = deps;
   // The host signs with the secret of one of its keys, which need not be ours.
   const secrets = [apiSecret, ...webhookSecrets];
   const noteRefused = countRefused(deps);
-  return async (req, res) => {
+  return async (req: Request, res: Response): Promise<void> => {
     const timestamp = req.get('x-cld-timestamp');
     const signature = req.get('x-cld-signature') ?? '';
     if (timestamp === undefined || algorithmOf(signature) === undefined)
@@ -65,11 +62,8 @@ function refusal(res: Response, detail?: string): HoldfastError {
 }
 
 /** A delivery that the host repeats has the same job ids, and the jobs may run twice. */
-async function queueLooks(
-  queues: Dependencies['queues'],
-  notification: string,
-  { change, assets }: ChangedAssets,
-): Promise<void> {
+async function queueLooks(queues: Dependencies['queues'], notification: string, changed: ChangedAssets) {
+  const { change, assets } = changed;
   const receivedAt = Date.now();
   for (let part = 0; part * REFRESH_AT_ONCE < assets.length; part += 1) {
     const some = assets.slice(part * REFRESH_AT_ONCE, (part + 1) * REFRESH_AT_ONCE);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { HostMetadata } from './host-metadata.js';
 import { isOwnId } from './media-id.js';
 import type { MediaRecord } from './media-record.js';
 import { isPlain, MAX_VALUE } from './text-encoding.js';
@@ -67,11 +68,7 @@ export function shownText(text: string): string {
 }
 
 /** What an asset has that is about to be written. */
-export interface AssetThere {
-  context: Pairs;
-  displayName?: string | undefined;
-  publicId?: string;
-}
+export type AssetThere = Pick<HostMetadata, 'context' | 'displayName'> & { publicId?: string };
 
 /**
  * Adds to `context` what the console is to show on an asset that has `there` now (null for a new one). Returns the display name to
