@@ -45,7 +45,7 @@ const REFILL_LATER_MS = 60_000;
  */
 async function untilRefilled(
   { receivedAt }: RefreshPayload,
-  { state, now }: Pick<SyncDependencies, 'state' | 'now'>,
+  { state, now }: SyncDependencies,
 ): Promise<void> {
   const waitedMs = now() - receivedAt;
   if (waitedMs >= WAIT_FOR_HOST_MS || (await state.readRefill()).lastFullAt !== null) return;
@@ -78,10 +78,7 @@ async function refresh(payload: RefreshPayload, context: JobContext, deps: SyncD
 }
 
 /** Cloudinary notifies of our own uploads too; their records need no look. */
-async function withoutKnown(
-  { change, assets }: RefreshPayload,
-  deps: SyncDependencies,
-): Promise<NamedAsset[]> {
+async function withoutKnown({ change, assets }: RefreshPayload, deps: SyncDependencies) {
   const covered = assets.filter(({ publicId }) => isCovered(publicId, deps.settings.host));
   if (change !== 'uploaded') return covered;
   const known = await knownRecords(covered, deps);
@@ -126,10 +123,7 @@ async function settleDeleted({ assets, receivedAt }: RefreshPayload, work: Asset
 }
 
 /** The record of each asset that a notification names, or null. A record of another asset that had the name before does not count. */
-async function knownRecords(
-  assets: readonly NamedAsset[],
-  { catalog, settings }: SyncDependencies,
-): Promise<(StoredRecord | null)[]> {
+async function knownRecords(assets: readonly NamedAsset[], { catalog, settings }: SyncDependencies) {
   const ids = assets.flatMap((asset) => [
     idFromPublicId(settings.host.folder, asset) ?? '',
     idOfFoundAsset(asset.assetId ?? ''),

@@ -162,10 +162,8 @@ export function unreadableFinding(unreadable: ShownAssets['unreadable']): NewFin
 }
 
 /** For what may be looked at again: only where the run has met no such assets yet. */
-export function noteUnreadable(
-  { running: { run } }: SyncSession,
-  unreadable: ShownAssets['unreadable'],
-): void {
+export function noteUnreadable({ running }: SyncSession, unreadable: ShownAssets['unreadable']): void {
+  const { run } = running;
   if (unreadable.length === 0 || run.findings.some(({ code }) => code === 'ASSETS_UNREADABLE')) return;
   run.errors += unreadable.length;
   addFinding(run, ...unreadableFinding(unreadable));

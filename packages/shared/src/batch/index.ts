@@ -27,28 +27,26 @@ export function createBatch<Item, Result>(
   work: BatchWork<Item, Result>,
   { atMost = LARGEST_BATCH, overlapping = false }: { atMost?: number; overlapping?: boolean } = {},
 ): (item: Item) => Promise<Result> {
-  const largest = Math.min(atMost, LARGEST_BATCH);
   let waiting: Waiting<Item, Result>[] = [];
   let running = false;
 
   const runAll = async (): Promise<void> => {
     running = true;
     while (waiting.length > 0) {
-      const batch = waiting.slice(0, largest);
-      waiting = waiting.slice(largest);
+      const batch = waiting.slice(0, atMost);
+      waiting = waiting.slice(atMost);
       const ended = runBatch(work, batch);
       if (!overlapping) await ended;
     }
     running = false;
   };
-  const begin = (): void => void runAll();
 
   return (item) =>
     new Promise((resolve, reject) => {
       waiting.push({ item, resolve, reject });
       if (running || waiting.length > 1) return;
-      if (overlapping) setImmediate(begin);
-      else queueMicrotask(begin);
+      const soon = overlapping ? setImmediate : queueMicrotask;
+      soon(() => void runAll());
     });
 }
 

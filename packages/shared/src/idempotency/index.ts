@@ -75,10 +75,8 @@ export function createClaims(
     claim: async (key: string, newId: string, epoch: string | null): Promise<ClaimReply> => {
       const token = randomUUID();
       const args = [key, newId, token, CLAIM_LEASE_MS, CLAIM_KEPT_MS, epoch ?? ''];
-      const [state, first = '', second, third] = (await run(claimScript, args)) as [
-        ClaimReply['state'],
-        ...string[],
-      ];
+      const reply = (await run(claimScript, args)) as [ClaimReply['state'], ...string[]];
+      const [state, first = '', second, third] = reply;
       if (state === 'held') return { state, claim: { key, id: first, token, takenOver: second === 'again' } };
       if (state === 'running') return { state, leaseMs: Number(first) };
       if (state === 'emptied') return { state };
@@ -98,10 +96,7 @@ export function createClaims(
     release: async ({ key, id, token }: HeldClaim, keepId: boolean): Promise<'released' | 'taken'> =>
       (await run(releaseScript, [key, id, token, keepId ? '1' : '0'])) as 'released' | 'taken',
     /** Remembers the answer. Accepted uploads are finished by the step that accepts them. */
-    finish: async (
-      claim: HeldClaim,
-      { id, fingerprint, duplicate }: FinishedClaim,
-    ): Promise<'finished' | 'taken'> => {
+    finish: async (claim: HeldClaim, { id, fingerprint, duplicate }: FinishedClaim) => {
       const answer = [id, fingerprint, duplicate ? '1' : ''];
       const args = [claim.key, claim.id, claim.token, ...answer, CLAIM_KEPT_MS];
       return (await run(finishScript, args)) as 'finished' | 'taken';

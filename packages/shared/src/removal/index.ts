@@ -56,11 +56,7 @@ export async function removeRecord(
 }
 
 /** Where the asset is that was deleted; null where the host does not say. */
-async function placeOnHost(
-  host: RemovalDependencies['host'],
-  deleted: Deleted,
-  signal: AbortSignal,
-): Promise<AssetRef | null> {
+async function placeOnHost(host: RemovalDependencies['host'], deleted: Deleted, signal: AbortSignal) {
   const { id, assetId } = deleted;
   try {
     const asset = await host.find(deleted, signal);
