@@ -79,10 +79,8 @@ function describe(res: Response, asset: HostAsset, isPublic: boolean): void {
   const contentType = shownAs(asset);
   const filename = readHostMetadata(asset)?.fields.filename ?? basename(asset.publicId);
   res.setHeader('Content-Type', contentType ?? 'application/octet-stream');
-  res.setHeader(
-    'Content-Disposition',
-    disposition(contentType === undefined ? 'attachment' : 'inline', filename),
-  );
+  const kind = contentType === undefined ? 'attachment' : 'inline';
+  res.setHeader('Content-Disposition', disposition(kind, filename));
   res.setHeader('Content-Security-Policy', contentType === 'application/pdf' ? PDF_POLICY : CONTENT_POLICY);
   res.setHeader('Cross-Origin-Resource-Policy', 'cross-origin');
   res.setHeader('ETag', `"${asset.etag ?? ''}"`);

@@ -58,12 +58,10 @@ async function* recordLines(redis: RedisClient, keys: RedisKeys, code: string): 
     after = batch.at(-1) ?? null;
     const found = (await findStored(batch.map(({ id }) => id))).filter((entry) => entry !== null);
     // The upload of these may still be undone.
-    const open = found.filter(({ status }) => status === 'saving' || status === 'deferred');
-    const unsettled = await membersOf(
-      redis,
-      keys.intents,
-      open.map(({ id }) => id),
-    );
+    const open = found
+      .filter(({ status }) => status === 'saving' || status === 'deferred')
+      .map(({ id }) => id);
+    const unsettled = await membersOf(redis, keys.intents, open);
     yield found.filter(({ id }) => !unsettled.has(id)).map(encodeRecord);
   }
 }

@@ -127,10 +127,7 @@ const compress = promisify(gzip);
  * The parts as they go to the host: whole lines, compressed with gzip, each part readable on its own and ended once it reaches
  * `partBytes`. At most one part is in memory. No lines, no part.
  */
-export async function* writeParts(
-  batches: AsyncIterable<readonly string[]>,
-  partBytes: number,
-): AsyncGenerator<Buffer> {
+export async function* writeParts(batches: AsyncIterable<readonly string[]>, partBytes: number) {
   // Members of gzip in a row are read as one.
   let members: Buffer[] = [];
   let bytes = 0;
@@ -155,10 +152,7 @@ export async function* writeParts(
 const BATCH_BYTES = 256 * 1024;
 
 /** The lines of a part, in batches. Throws SnapshotFlaw where it is not the part that the manifest describes. */
-export async function* readPart(
-  body: Buffer | null,
-  { bytes, sha256 }: SnapshotManifest['parts'][number],
-): AsyncGenerator<SnapshotLine[]> {
+export async function* readPart(body: Buffer | null, { bytes, sha256 }: SnapshotManifest['parts'][number]) {
   if (body?.length !== bytes || hash('sha256', body) !== sha256) throw new SnapshotFlaw('damaged', 'part');
   const text = createGunzip({ chunkSize: BATCH_BYTES }).setEncoding('utf8');
   text.end(body);

@@ -131,12 +131,10 @@ export function driftReport(redis: RedisClient, keys: RedisKeys, write: LeasedWr
      */
     noteDrift: async (
       token: string,
-      {
-        run,
-        progress,
-      }: { run: Pick<SyncRun, 'runId' | 'mode' | 'dryRun'>; progress: Pick<RunProgress, 'drift'> },
+      running: { run: Pick<SyncRun, 'runId' | 'mode' | 'dryRun'>; progress: Pick<RunProgress, 'drift'> },
       items: readonly DriftItem[],
     ): Promise<DriftItem[]> => {
+      const { run, progress } = running;
       if (run.mode !== 'full' && !run.dryRun) return [];
       const kept = run.dryRun ? DRY_DRIFT_KEPT : DRIFT_KEPT;
       const counts = (progress.drift ??= { 'catalog-only': 0, different: 0, 'host-only': 0 });
