@@ -8,9 +8,6 @@ import { closeRedis, type RedisClient, type RedisKeys } from '@holdfast/shared/r
 /** What a follower is given: the record as it is now, or that it was deleted. */
 export type FollowedState = { kind: 'record'; record: MediaRecord } | { kind: 'deleted' };
 
-/** What `createStatusFollowers` gives. */
-export type StatusFollowers = ReturnType<typeof createStatusFollowers>;
-
 export interface StatusFollowersOptions {
   catalog: Pick<Catalog, 'findStored' | 'findTombstoned'>;
   /** Uploads acknowledged while Redis was away, held in memory. */

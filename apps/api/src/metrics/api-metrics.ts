@@ -8,9 +8,7 @@ import { currentFindings, freeBytesOf } from '../status/findings.js';
 /** How an upload ended for its client. */
 const outcomes = ['accepted', 'verified', 'duplicate', 'replayed', 'refused', 'failed', 'aborted'] as const;
 
-/** What the API counts as it happens, and what it reads at each scrape. docs/operations.md lists the names. */
-export type ApiMetrics = ReturnType<typeof createApiMetrics>;
-
+/** What the API counts as it happens. docs/operations.md lists the names. */
 export function createApiMetrics(registry: Registry) {
   const registers = [registry];
   const uploads = new Counter({
@@ -70,7 +68,7 @@ export function countRequests({ metrics, redisStates }: Dependencies): RequestHa
 /** The upload route, with each request counted by its outcome once its answer is out or its client is gone. */
 export function countUploads(
   serve: (req: Request, res: Response) => Promise<void>,
-  uploads: ApiMetrics['uploads'],
+  uploads: Counter<'outcome'>,
 ): RequestHandler {
   return (req, res) => {
     res.once('close', () => uploads.inc({ outcome: outcomeOf(req, res) }));
