@@ -18,7 +18,7 @@ import {
   type RedisFault,
   type RedisKeys,
 } from '@holdfast/shared/redis';
-import { syncFactsOf } from '@holdfast/shared/sync';
+import { syncFactsOf, type FactTexts, type SyncFacts } from '@holdfast/shared/sync';
 
 /** Why Redis does not serve. */
 export interface RedisFailure {
@@ -52,8 +52,7 @@ export type RedisState = Awaited<ReturnType<RedisStates['read']>>;
 export function createRedisStates(options: RedisStateOptions) {
   const { connections, keys, profile, catalog, barrier, server } = options;
   const [redis] = connections;
-  // While it is being measured its age is below zero.
-  let last: { state: ReturnType<typeof measure>; endedAt: number; isDoubted: boolean } | undefined;
+  let last: { state: ReturnType<typeof measure>; endedAt: number | null; isDoubted: boolean } | undefined;
   const doubt = (): void => {
     if (last !== undefined) last.isDoubted = true;
   };
@@ -131,15 +130,13 @@ export function createRedisStates(options: RedisStateOptions) {
 
   return {
     /**
-     * What was measured up to half a second ago, while all goes well for as long as the profile says, else what is measured now, at most
-     * once at a time. Never rejects.
+     * What was measured up to half a second ago, or while all goes well up to `healthFreshMs` of the profile ago; else what is measured
+     * now, at most once at a time. Never rejects.
      */
     read: async () => {
-      if (last !== undefined) {
-        const ageMs = performance.now() - last.endedAt;
-        if (ageMs < (last.isDoubted ? SHARED_MS : profile.healthFreshMs)) return last.state;
-      }
-      const begun = { state: measure(), endedAt: Infinity, isDoubted: false };
+      const sharedMs = last?.isDoubted === true ? SHARED_MS : profile.healthFreshMs;
+      if (last && (last.endedAt === null || performance.now() - last.endedAt < sharedMs)) return last.state;
+      const begun: typeof last = { state: measure(), endedAt: null, isDoubted: false };
       last = begun;
       try {
         return await begun.state;
@@ -228,7 +225,8 @@ const partsOf = (keys: RedisKeys) => ({
       ['LRANGE', keys.syncRuns, '0', '0'],
       ['HGETALL', keys.syncState],
     ],
-    syncFactsOf,
+    // Without the counters, which would be one more command.
+    (texts: FactTexts): Omit<SyncFacts, 'lastSequence' | 'changes'> => syncFactsOf(texts),
   ),
   /** Times of notifications whose signature no secret fits. */
   refusedSignatures: part([['LRANGE', keys.refusedSignatures, '0', '-1']], ([times]: [Texts]) =>

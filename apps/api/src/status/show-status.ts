@@ -5,7 +5,7 @@ import type { MediaHost } from '@holdfast/shared/media-host';
 import type { Dependencies } from '../dependencies.js';
 import type { Answer } from '../http/route.js';
 import type { schemas } from '../openapi/schemas.js';
-import { refuseUploads, tooManyUploads } from '../uploads/admission.js';
+import { requireUploadsPossible, tooManyUploads } from '../uploads/admission.js';
 import { currentFindings, freeBytesOf, persistenceWarning } from './findings.js';
 import type { RedisState } from './redis-state.js';
 
@@ -82,7 +82,7 @@ export const live = async (): Promise<Answer> => ({ status: 200, body: { status:
 export const ready = (deps: Dependencies) => async (): Promise<Answer> => {
   try {
     if (deps.uploadSlots.full) throw tooManyUploads();
-    await refuseUploads(deps);
+    await requireUploadsPossible(deps);
     const { look, failure } = await deps.redisStates.read();
     if (failure !== null) throw new HoldfastError('QUEUE_UNAVAILABLE', failure.message);
     const counts = look === null ? [] : [look.queues.save.counts, look.queues.verify.counts];

@@ -24,7 +24,7 @@ const FORM_OVERHEAD_BYTES = 1_000_000;
 
 /**
  * Decides on an upload before a byte of its body is read. Throws the refusal. A body that is only compared with an earlier
- * one does not need the host. `end` must be called once the upload has ended, however.
+ * one does not need the host. Call `end` however the upload ended.
  */
 export async function admit(
   deps: Pick<Uploads, 'uploads' | 'host' | 'slots' | 'shutdown'>,
@@ -40,7 +40,7 @@ export async function admit(
   const upload = deps.slots.take(clientOf(req), req);
   if (upload === null) throw tooManyUploads();
   try {
-    await refuseUploads(deps, lengthAtMost, needsHost);
+    await requireUploadsPossible(deps, lengthAtMost, needsHost);
   } catch (error) {
     upload.end();
     throw error;
@@ -51,7 +51,7 @@ export async function admit(
 }
 
 /** Throws why no upload is accepted now, whatever it brings: the end of this process, its disk or its host. */
-export async function refuseUploads(
+export async function requireUploadsPossible(
   {
     host,
     shutdown,
@@ -134,7 +134,7 @@ export class Upload {
     readonly end: () => void,
   ) {}
 
-  /** Whether the upload may be acknowledged without asking Redis again: nobody removes its asset, or takes it over, before. */
+  /** Whether the upload may be acknowledged without asking Redis again: until then nobody else may remove its asset or take it over. */
   isFresh(): boolean {
     const sureMs = this.claim === null ? ACKNOWLEDGE_WITHIN_MS : CLAIM_SURE_MS;
     return performance.now() - this.acknowledgedAt < sureMs;

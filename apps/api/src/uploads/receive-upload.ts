@@ -257,10 +257,10 @@ async function replaceByDuplicate(
 
 /**
  * The last step before the acknowledgement, for an asset that carries the commit mark: the record enters the catalog, its
- * claim is fulfilled and its jobs enter the queue, all at once. With Redis away it is deferred, as long as nobody may have
- * given the upload up meanwhile, which `upload` tells; without it the asset has carried the mark since before this request, and counts
- * whichever try put it there. Throws UPLOAD_EXPIRED or QUEUE_UNAVAILABLE: the upload must then be undone; MEDIA_NOT_FOUND when the
- * file was deleted before.
+ * claim is fulfilled and its jobs enter the queue, all at once. With Redis away it is deferred, as long as `upload` is fresh: nobody
+ * may have given it up meanwhile. Without `upload` the asset carried the mark before this request: it is accepted whatever became of its
+ * intent, and never deferred. Throws UPLOAD_EXPIRED or QUEUE_UNAVAILABLE: the upload must then be undone; MEDIA_NOT_FOUND when the file
+ * was deleted before.
  */
 export async function acceptUpload(
   { intents, queues, deferred, log }: Uploads,
@@ -270,16 +270,17 @@ export async function acceptUpload(
 ): Promise<MediaRecord> {
   const { id } = record;
   const acceptance = { record, claim, jobs: queues.jobsOf(record) };
+  const wasCommitted = upload === undefined;
   try {
     // While the lease is fresh nobody can have given the upload up: an intent that is gone was wiped with Redis, and
     // a sync may be adopting the asset at this moment.
-    const outcome = await intents.accept({ ...acceptance, committed: upload?.isFresh() ?? true });
+    const outcome = await intents.accept({ ...acceptance, committed: wasCommitted || upload.isFresh() });
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND', 'the file was deleted');
     if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED');
     if (outcome === 'unqueued') log.warn('upload.not_queued', { id });
   } catch (error) {
-    if (!isHoldfastError(error, 'QUEUE_UNAVAILABLE') || upload?.isFresh() !== true) throw error;
-    // Acknowledged: it counts, whichever try has the claim by then.
+    if (wasCommitted || !upload.isFresh() || !isHoldfastError(error, 'QUEUE_UNAVAILABLE')) throw error;
+    // The client gets a 202, so it is accepted even if another try has the claim by then.
     const counting = { ...acceptance, committed: true, claim: claim && { ...claim, exclusive: false } };
     const finish = async (): Promise<void> =>
       log.info('upload.deferred_settled', { id, outcome: await intents.accept(counting) });

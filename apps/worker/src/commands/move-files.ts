@@ -220,7 +220,7 @@ function outcomeOf(
   return isOpen(stored) && withIntent.has(stored.id) ? 'busy' : 'moved';
 }
 
-/** By then an interrupted move has been repeated, or a sync may remove the copies whose record the catalog does not have. */
+/** After this a sync may remove copies of a move that was interrupted and not repeated. */
 const COMMIT_WITHIN_SECONDS = 3_600;
 
 /**
@@ -237,7 +237,7 @@ async function copyBytes(
   const ref = { publicId, resourceType };
   if (isContentChanged(asset, record)) throw otherBytes('earlier');
   const there = await target.find(ref, signal);
-  if (there !== null) return usable(there, asset, record);
+  if (there !== null) return requireSameFile(there, asset, record);
   const broken = source.kind === 'local' ? 'ASSET_UNREADABLE' : 'HOST_TIMEOUT';
   const { body, read } = hashed(await source.open(asset, signal), broken);
   const { asset: copy, existed } = await target.put({
@@ -251,21 +251,21 @@ async function copyBytes(
     contentLength: asset.bytes,
     signal,
   });
-  if (existed) return usable(copy, asset, record);
+  if (existed) return requireSameFile(copy, asset, record);
   const { bytes, md5, sha256 } = read();
-  const isRead =
+  const isAsListed =
     bytes === asset.bytes && md5 === (asset.etag ?? md5) && sha256 === (record.checksum.sha256 ?? sha256);
-  if (isRead && copy.bytes === bytes && (copy.etag ?? md5) === md5) return copy;
+  if (isAsListed && copy.bytes === bytes && (copy.etag ?? md5) === md5) return copy;
   await target.remove(ref, signal);
-  throw otherBytes(isRead ? 'configured' : 'earlier');
+  throw otherBytes(isAsListed ? 'configured' : 'earlier');
 }
 
 /** From an earlier try, or put there by a push that met it. */
-function usable(there: HostAsset, asset: HostAsset, { id }: MediaRecord): HostAsset {
+function requireSameFile(there: HostAsset, asset: HostAsset, { id }: MediaRecord): HostAsset {
   if (readHostMetadata(there)?.fields.id !== id)
     throw new HoldfastError('HOST_REJECTED', 'another file has this name on the configured host');
-  if (there.bytes !== asset.bytes || (there.etag ?? asset.etag) !== (asset.etag ?? there.etag))
-    throw otherBytes('configured');
+  const hasOtherEtag = there.etag !== null && asset.etag !== null && there.etag !== asset.etag;
+  if (there.bytes !== asset.bytes || hasOtherEtag) throw otherBytes('configured');
   return there;
 }
 

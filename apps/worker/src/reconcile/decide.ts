@@ -173,19 +173,20 @@ function stepOfRecorded(known: RecordedAsset, isSame: boolean): Step {
     carried === null &&
     asset.publicId === stored.record.publicId &&
     !clears(action.record, stored.record);
+  const trustsListing = follows || action.kind === 'verify' || action.kind === 'push';
   // Where both sides are the same, the record need not be decoded.
   const isOtherContent = isContentChanged(asset, isSame ? fresh : stored.record);
-  const otherwise = restore ? differences.cameBack : action.difference;
+  const ownDifference = restore ? differences.cameBack : action.difference;
   return {
     asset,
     fresh,
     carried,
     stored,
     action,
-    difference: isOtherContent ? contentChange(asset, stored.record) : otherwise,
+    difference: isOtherContent ? contentChange(asset, stored.record) : ownDifference,
     restore,
     bind: isUnboundRename(known, action),
-    look: acts && (restore || !(follows || action.kind === 'verify' || action.kind === 'push')),
+    look: acts && (restore || !trustsListing),
     outcome: 'done',
   };
 }

@@ -29,7 +29,7 @@ export const PROBE_AFTER_MS = 5_000;
 const PROBE_WITHIN_MS = 5_000;
 /** Calls that take another path than all others: their failures must not keep anyone from listing the host. */
 const downloads: ReadonlySet<keyof HostCalls> = new Set(['open', 'readFile']);
-/** Whether it is there or not: any answer will do. */
+/** It need not exist: any answer proves that the host is up. */
 const PROBED: AssetRef = { publicId: 'holdfast/host-check', resourceType: 'image' };
 /** A refusal asks callers to wait half as long as the host has been failing, within these bounds. */
 const FIRST_RETRY_SECONDS = 5;
@@ -57,14 +57,16 @@ export function guardHost(host: HostCalls, { log, observer, probeAfterMs }: Guar
     failing: null,
   };
 
-  const uploadRefusal = (): HoldfastError | null => {
+  /** Of every call, while the circuit is open. */
+  const circuitRefusal = (): HoldfastError | null => {
     const { failing, lastErrorCode } = health;
     if (probeAfterMs === undefined || failures < FAILURES || failing === null || lastErrorCode === null)
       return null;
-    const seconds = Math.ceil((Date.now() - Date.parse(failing.since)) / 2_000);
+    const failingSeconds = (Date.now() - Date.parse(failing.since)) / 1_000;
+    const retrySeconds = Math.ceil(failingSeconds / 2);
     return new HoldfastError(lastErrorCode, 'the media host has been failing; not attempted', {
       cause: new HostFailure('the circuit is open', null, CIRCUIT_OPEN),
-      retryAfterSeconds: Math.min(Math.max(seconds, FIRST_RETRY_SECONDS), LAST_RETRY_SECONDS),
+      retryAfterSeconds: Math.min(Math.max(retrySeconds, FIRST_RETRY_SECONDS), LAST_RETRY_SECONDS),
     });
   };
   const call = async <T>(name: keyof HostCalls, work: () => Promise<T>, signal?: AbortSignal) => {
@@ -73,7 +75,7 @@ export function guardHost(host: HostCalls, { log, observer, probeAfterMs }: Guar
     let outcome = 'ok';
     try {
       signal?.throwIfAborted();
-      const refusal = uploadRefusal();
+      const refusal = circuitRefusal();
       if (refusal !== null) throw refusal;
       const result = await work();
       if (tells) note('answered');
@@ -95,7 +97,7 @@ export function guardHost(host: HostCalls, { log, observer, probeAfterMs }: Guar
       clearTimeout(probe);
       probe = undefined;
       if (health.failing !== null) log.info('host.recovered');
-      if (uploadRefusal() !== null) log.info('host.circuit_closed');
+      if (circuitRefusal() !== null) log.info('host.circuit_closed');
       failures = 0;
       health = { ...health, reachable: true, failing: null, lastSuccessAt: at };
       return;
@@ -153,8 +155,8 @@ export function guardHost(host: HostCalls, { log, observer, probeAfterMs }: Guar
     removeFile: (name, signal) => call('removeFile', () => host.removeFile(name, signal), signal),
     // Without uploads, this is the only call to a disk.
     freeBytes: host.kind === 'local' ? () => call('freeBytes', host.freeBytes) : host.freeBytes,
-    health: () => ({ ...health, circuit: uploadRefusal() === null ? 'closed' : 'open' }),
-    uploadRefusal,
+    health: () => ({ ...health, circuit: circuitRefusal() === null ? 'closed' : 'open' }),
+    uploadRefusal: circuitRefusal,
     close: () => {
       closed = true;
       clearTimeout(probe);
