@@ -37,13 +37,15 @@ async function cutOff(): Promise<{ id: string; publicId: string; resourceType: '
   return { id, ...ref };
 }
 
-async function cutOffByAKill(): Promise<void> {
+async function cutOffByAKill(): Promise<string> {
   const { id, publicId } = await cutOff();
   await bench.intents.open(id, publicId, 1_000);
   await bench.sandbox.client.zadd(bench.keys.intents, Date.now() - 31_000, id);
+  return id;
 }
 
-const times = (count: number, work: () => Promise<void>) => Promise.all(Array.from({ length: count }, work));
+const times = <Result>(count: number, work: () => Promise<Result>) =>
+  Promise.all(Array.from({ length: count }, work));
 const intentsLeft = () => bench.sandbox.client.zcard(bench.keys.intents);
 
 /** As the watch does it. */
@@ -77,9 +79,11 @@ it('does not wait for refused uploads, as many as a sweep takes', async () => {
     const { id, publicId } = await cutOff();
     await bench.intents.refuse(id, { removal: { publicId, inMs: 0 }, acceptance: null });
   });
-  await times(8, cutOffByAKill);
+  const cut = await times(8, cutOffByAKill);
   await emulator.configure({ responseDelayMs: CALL_MS });
   const startedAt = performance.now();
+  await sweepAll();
+  expect([...(await bench.intents.findStates(cut))]).toEqual([]);
   while ((await intentsLeft()) > 0) {
     await bench.sandbox.client.del(bench.keys.sweepLease);
     await sweepAll();
